@@ -1,0 +1,210 @@
+"""Every setting of Optline, in one file.
+
+Read from the environment or a ``.env`` file; ``.env.example`` lists each name with its default. With nothing set the
+embedded default runs: SQLite, a worker inside the serving process and the simulator in Twilio's place. With DATABASE_URL
+and REDIS_URL the same code runs on PostgreSQL and Redis.
+"""
+
+from pathlib import Path
+
+import environ
+
+from config import navigation
+from config.secret_files import kept_secret
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+if (BASE_DIR / ".env").is_file():
+    env.read_env(BASE_DIR / ".env")
+
+# ---- where things are -----------------------------------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "var")
+DATABASE_URL = env.str("DATABASE_URL", default="")
+REDIS_URL = env.str("REDIS_URL", default="")
+PUBLIC_URL = (env.str("PUBLIC_URL", default="") or "http://127.0.0.1:8000").rstrip("/")
+
+# Without a broker of its own the worker lives inside the serving process.
+EMBEDDED = not REDIS_URL
+
+# ---- secrets --------------------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+# On a database server several hosts share the data, so a key kept in a file beside it would differ between them: there
+# the keys must be given. The checks consent.E001 and E002 say so.
+SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(DATA_DIR, "secret_key", make=not DATABASE_URL)
+SUPPRESSION_KEY = env.str("SUPPRESSION_KEY", default="") or kept_secret(
+    DATA_DIR, "suppression_key", make=not DATABASE_URL
+)
+
+# ---- Twilio, or the simulator in its place --------------------------------------------------------------------------
+
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+# The first sends; each of them verifies, so that a token can be rotated without losing a webhook.
+TWILIO_AUTH_TOKENS = [token.strip() for token in env.list("TWILIO_AUTH_TOKEN", default=[]) if token.strip()]
+TWILIO_BASE_URL = env.str("TWILIO_BASE_URL", default="").rstrip("/")
+HAS_TWILIO = bool(TWILIO_ACCOUNT_SID or TWILIO_AUTH_TOKENS)
+SIMULATOR = env.bool("SIMULATOR", default=not (HAS_TWILIO or TWILIO_BASE_URL or DATABASE_URL or REDIS_URL))
+if SIMULATOR and not HAS_TWILIO:  # with real credentials messaging.E001 refuses to start
+    TWILIO_ACCOUNT_SID = "AC" + "0" * 32
+    TWILIO_AUTH_TOKENS = ["simulator-" + SECRET_KEY[:16]]
+    TWILIO_BASE_URL = PUBLIC_URL + "/simulator/twilio"
+
+# Seconds. A claim is given back when its call has not begun within CLAIM_SECONDS; a text that is still "sending" after
+# LOST_SECONDS has an unknown fate. READ + CONNECT must stay below LOST.
+PROVIDER_CONNECT_SECONDS = env.float("PROVIDER_CONNECT_SECONDS", default=3.0)
+PROVIDER_READ_SECONDS = env.float("PROVIDER_READ_SECONDS", default=10.0)
+CLAIM_SECONDS = 2.0
+LOST_SECONDS = env.float("LOST_SECONDS", default=30.0)
+SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 32)
+# Tries before a receipt that can't be settled goes to a person.
+RECEIPT_TRIES = env.int("RECEIPT_TRIES", default=5)
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
+
+# ---- Django ---------------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "consent",
+    "messaging",
+    "reporting",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_USER_MODEL = "consent.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+SQLITE_FILE = DATA_DIR / "optline.sqlite3"
+if DATABASE_URL:
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": SQLITE_FILE}}
+# Each contact row is the lock of everything about that contact; whoever waits for it must re-read afterwards.
+DATABASES["default"]["ATOMIC_REQUESTS"] = False
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # recursive_triggers: without it INSERT OR REPLACE deletes ledger entries past the delete trigger.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA recursive_triggers=ON;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": DATA_DIR / "test.sqlite3"}
+elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": SENDER_THREADS + 8,
+        "timeout": 10,
+    }
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns at every start about a folder that is not there
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+LOGIN_URL = "admin:login"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # At INFO the SDK logs each request with its full numbers and words.
+        "twilio.http_client": {"level": "WARNING"},
+    },
+}
+
+# ---- Celery ---------------------------------------------------------------------------------------------------------
+
+QUEUE_PREFIX = env.str("QUEUE_PREFIX", default="optline")
+CELERY_BROKER_URL = REDIS_URL or "memory://"
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"global_keyprefix": f"{QUEUE_PREFIX}:", "socket_connect_timeout": 5, "socket_timeout": 30}
+    if REDIS_URL
+    else {"polling_interval": 0.05}
+)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.settle"
+CELERY_TASK_ROUTES = {"messaging.tasks.send_due": {"queue": f"{QUEUE_PREFIX}.send"}}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    # A sweep that waited longer than its own period is worthless: the next one finds the same work.
+    "sweep": {"task": "messaging.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+}
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: the schedule above is all there is
+
+# ---- REST -----------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+}
+
+# ---- admin ----------------------------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Optline",
+    "SITE_HEADER": "Optline",
+    "SITE_SYMBOL": "fact_check",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation.SIDEBAR},
+}

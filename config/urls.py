@@ -1,0 +1,12 @@
+from django.conf import settings
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("", include("messaging.urls")),
+]
+if settings.SIMULATOR:
+    urlpatterns.append(path("simulator/", include("messaging.simulator.urls")))

@@ -1,0 +1,435 @@
+"""The only writer of consent state.
+
+Each verb appends one entry per line concerned, updates the state row and extends the contact's chain, in the caller's
+transaction and under the contact's lock (``Contact.objects.lock``), which the caller holds already.
+
+Time rule (PRODUCT "Rules around the flows"): an opt-in counts only if it is later than the line's last opt-out; an
+opt-out older than the contact's own later opt-in is recorded and leaves that line in. A tie or doubt: out. It is this
+rule, not the order in which webhooks are read, that makes STOP, START, STOP end in opted out.
+"""
+
+import datetime as dt
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import OuterRef, Q, Subquery
+from django.utils import timezone
+
+from consent import chain
+from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest, User
+from consent.models.contact import suppression_digest
+from consent.models.ledger import AuditRowError
+from consent.vocabulary import (
+    LEVEL_RANK,
+    EntryKind,
+    RequestOutcome,
+    RequestState,
+    Scope,
+    Status,
+)
+
+
+class ConsentError(Exception):
+    """A change of consent that the rules don't allow. The message tells people why and what would work instead."""
+
+
+class Authority(Enum):
+    """On whose word a contact is opted in. Out of opted out leads only the contact's own text or an officer."""
+
+    CONTACT = "a text from that phone"
+    OFFICER = "an officer with reason and evidence"
+    OTHERS = "anything else: an agent, a form, an import, an API client"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Where a change comes from and what proves it. ``evidence`` is JSON data without floats, NULs or lone surrogates."""
+
+    channel: str
+    evidence: Mapping[str, Any]
+    actor: User | None = None
+    rule: str = ""
+    wording: UUID | None = None
+
+
+def consent_of(contact: Contact, line: Line) -> Consent:
+    """The state row of a pair, made if missing."""
+    return Consent.objects.select_for_update().get_or_create(contact=contact, line=line)[0]
+
+
+# ---- requests -------------------------------------------------------------------------------------------------------
+
+
+def asked(request: OptInRequest, proof: Proof, *, at: dt.datetime, expires_after: dt.timedelta) -> None:
+    """The provider took the request. Not Defined becomes pending; every other status stays what it is.
+
+    Says nothing twice: a request that is known to be sent, or that was answered meanwhile, changes nothing.
+    """
+    if request.sent_at is not None:
+        return
+    request.sent_at = at
+    request.left_at = request.left_at or at
+    if request.outcome == RequestOutcome.OPEN:
+        request.expires_at = at + expires_after
+    request.save(update_fields=["sent_at", "left_at", "expires_at"])
+    if request.outcome not in {RequestOutcome.OPEN, RequestOutcome.ACCEPTED, RequestOutcome.REJECTED}:
+        return
+    consent = consent_of(request.contact, request.line)
+    before = consent.status
+    if request.outcome == RequestOutcome.OPEN:
+        if consent.status == Status.NOT_DEFINED:
+            consent.status, consent.since, consent.source = Status.PENDING, at, request.channel
+        consent.request_state = RequestState.SENT
+    _append(consent, EntryKind.ASKED, before, proof, occurred_at=at)
+
+
+def captured(consent: Consent, proof: Proof, *, occurred_at: dt.datetime, level: str) -> None:
+    """Consent was captured elsewhere and waits for the contact's YES to "confirm sign-up" (double opt-in)."""
+    before = consent.status
+    if before == Status.NOT_DEFINED:
+        consent.status, consent.since, consent.source = Status.PENDING, occurred_at, proof.channel
+    _append(consent, EntryKind.CAPTURED, before, proof, occurred_at=occurred_at, level=level)
+
+
+def request_expired(request: OptInRequest, proof: Proof, *, at: dt.datetime) -> None:
+    """Nobody answered. Pending goes back to Not Defined; every other status stays what it is (flow 5)."""
+    _end(request, RequestOutcome.EXPIRED, at)
+    _fall_back(request, EntryKind.REQUEST_EXPIRED, proof, at, RequestState.EXPIRED)
+
+
+def request_failed(request: OptInRequest, proof: Proof, *, at: dt.datetime) -> None:
+    """The request could not be sent or delivered. The status is what it was before it."""
+    _end(request, RequestOutcome.FAILED, at)
+    _fall_back(request, EntryKind.REQUEST_FAILED, proof, at, None)
+
+
+def _fall_back(
+    request: OptInRequest, kind: EntryKind, proof: Proof, at: dt.datetime, state: RequestState | None
+) -> None:
+    consent = consent_of(request.contact, request.line)
+    before = consent.status
+    if consent.status == Status.PENDING:
+        consent.status, consent.since, consent.source = Status.NOT_DEFINED, None, ""
+    if state:
+        consent.request_state = state
+    elif consent.request_state == RequestState.SENT:
+        consent.request_state = _last_ended_state(request)
+    _append(consent, kind, before, proof, occurred_at=at)
+
+
+def _last_ended_state(request: OptInRequest) -> RequestState:
+    earlier = (
+        OptInRequest.objects.filter(contact=request.contact, line=request.line)
+        .exclude(sent_at=None)
+        .exclude(pk=request.pk)
+        .exclude(outcome__in=[RequestOutcome.FAILED, RequestOutcome.WITHDRAWN])
+        .order_by("-pk")
+        .first()
+    )
+    return RequestState(earlier.outcome) if earlier and earlier.outcome else RequestState.NOT_SENT
+
+
+def withdraw_request(request: OptInRequest, *, at: dt.datetime) -> None:
+    """The request will not leave, because its question has answered itself. No change of consent, so no entry."""
+    _end(request, RequestOutcome.WITHDRAWN, at)
+
+
+def _end(request: OptInRequest, outcome: RequestOutcome, at: dt.datetime) -> None:
+    request.outcome, request.ended_at = outcome, at
+    request.save(update_fields=["outcome", "ended_at"])
+
+
+# ---- disclaimers ----------------------------------------------------------------------------------------------------
+
+
+def told(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime) -> None:
+    """The provider took a disclaimer. The status stays what it is; said twice, nothing is recorded again."""
+    consent = consent_of(contact, line)
+    if consent.told_at is None:
+        consent.told_at = at
+        _append(consent, EntryKind.TOLD, consent.status, proof, occurred_at=at)
+
+
+# ---- in and out -----------------------------------------------------------------------------------------------------
+
+
+def opt_in(
+    contact: Contact,
+    line: Line,
+    proof: Proof,
+    *,
+    occurred_at: dt.datetime,
+    level: str,
+    authority: Authority,
+    request: OptInRequest | None = None,
+) -> bool:
+    """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it.
+
+    Raises ConsentError where ``authority`` does not lead out of opted out. ``request`` is the one a YES accepts; other
+    open requests end with it.
+    """
+    consent = consent_of(contact, line)
+    before = consent.status
+    if consent.status == Status.OPTED_OUT and authority is Authority.OTHERS:
+        raise ConsentError(
+            f"This contact opted out. Only they can undo it: they can text START to {line.number}. "
+            "An officer can lift the opt-out with a reason and evidence."
+        )
+    if consent.opted_out_at and occurred_at <= consent.opted_out_at:
+        _append(consent, EntryKind.OPT_IN_TOO_LATE, before, proof, occurred_at=occurred_at, level=level)
+        return False
+    asked_before = request or OptInRequest.objects.acceptable(contact, line, occurred_at)
+    consent.status, consent.source, consent.review_since = Status.OPTED_IN, proof.channel, None
+    if before != Status.OPTED_IN:
+        consent.since, consent.level = occurred_at, level
+    elif LEVEL_RANK[level] > LEVEL_RANK[consent.level]:
+        consent.level = level
+    if authority is Authority.CONTACT:
+        consent.own_opt_in_at = max(occurred_at, consent.own_opt_in_at or occurred_at)
+    if asked_before:
+        consent.request_state = RequestState.ACCEPTED
+        _end(asked_before, RequestOutcome.ACCEPTED, occurred_at)
+    for other in OptInRequest.objects.open().filter(contact=contact, line=line):
+        withdraw_request(other, at=occurred_at)
+    _append(consent, EntryKind.OPTED_IN, before, proof, occurred_at=occurred_at, level=level)
+    return True
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """What a revocation did: ``ended`` are the lines that were not opted out before, ``repeated`` those that were,
+    ``kept`` those that stay in by the contact's own later opt-in."""
+
+    ended: list[Line]
+    repeated: list[Line]
+    kept: list[Line]
+
+    @property
+    def out(self) -> list[Line]:
+        return sorted([*self.ended, *self.repeated], key=lambda line: line.pk)
+
+
+def opt_out(contact: Contact, origin: Line | None, proof: Proof, *, occurred_at: dt.datetime, scope: Scope) -> Revoked:
+    """Record a revocation on every line in its scope. Never fails: nobody needs a right to be left alone.
+
+    Without an origin (a text to a number that is no line of ours) it is valid on every line.
+    """
+    scope = scope if origin else Scope.ALL
+    category = origin.category if origin and scope == Scope.CATEGORY else ""
+    revoked = Revoked([], [], [])
+    digest = _keep(proof.evidence)
+    for line in Line.objects.in_scope(scope, origin):
+        kind = _opt_out_on(contact, line, proof, digest, occurred_at, scope, category)
+        {
+            EntryKind.OPTED_OUT: revoked.ended,
+            EntryKind.OPT_OUT_REPEATED: revoked.repeated,
+            EntryKind.OPT_OUT_OUTDATED: revoked.kept,
+        }[kind].append(line)
+    return revoked
+
+
+def _opt_out_on(
+    contact: Contact, line: Line, proof: Proof, digest: str, occurred_at: dt.datetime, scope: str, category: str
+) -> EntryKind:
+    consent = consent_of(contact, line)
+    before = consent.status
+    if consent.own_opt_in_at and consent.own_opt_in_at > occurred_at:
+        kind = EntryKind.OPT_OUT_OUTDATED
+    else:
+        kind = EntryKind.OPT_OUT_REPEATED if before == Status.OPTED_OUT else EntryKind.OPTED_OUT
+        if before != Status.OPTED_OUT:
+            consent.status, consent.since = Status.OPTED_OUT, occurred_at
+            consent.source, consent.level = proof.channel, ""
+        consent.review_since = None
+        for request in OptInRequest.objects.open().filter(contact=contact, line=line):
+            if request.left_at is None:
+                withdraw_request(request, at=occurred_at)
+            else:
+                _end(request, RequestOutcome.REJECTED, occurred_at)
+                consent.request_state = RequestState.REJECTED
+    consent.opted_out_at = max(occurred_at, consent.opted_out_at or occurred_at)
+    _append(consent, kind, before, proof, occurred_at=occurred_at, digest=digest, scope=scope, scope_category=category)
+    return kind
+
+
+def set_blocked_at_provider(contact: Contact, line: Line, blocked: bool) -> None:
+    """Note whether the provider itself blocks this pair. What the provider does is no change of consent: no entry."""
+    consent = consent_of(contact, line)
+    if consent.blocked_at_provider != blocked:
+        consent.blocked_at_provider = blocked
+        consent.save(update_fields=["blocked_at_provider"])
+
+
+# ---- review ---------------------------------------------------------------------------------------------------------
+
+
+def open_review(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime) -> None:
+    """The contact may have asked us to stop: nothing is sent until a person has decided."""
+    consent = consent_of(contact, line)
+    if consent.review_since is None and consent.status != Status.OPTED_OUT:
+        consent.review_since = at
+        _append(consent, EntryKind.REVIEW_OPENED, consent.status, proof, occurred_at=at)
+
+
+def close_review(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime) -> None:
+    """It was no revocation. If it was one, ``opt_out`` closes the review."""
+    consent = consent_of(contact, line)
+    if consent.review_since is not None:
+        consent.review_since = None
+        _append(consent, EntryKind.REVIEW_CLOSED, consent.status, proof, occurred_at=at)
+
+
+# ---- do not contact -------------------------------------------------------------------------------------------------
+
+
+def add_do_not_contact(contact: Contact, proof: Proof, *, reason: str) -> DoNotContact:
+    """Put the number on the list. Nothing at all goes to it from the commit on. Already there: nothing changes."""
+    existing = DoNotContact.objects.matching(contact.number).first()
+    if existing:
+        return existing
+    added = DoNotContact.objects.create(
+        number=contact.number, digest=suppression_digest(contact.number), reason=reason, added_by=proof.actor
+    )
+    _append_for_contact(contact, EntryKind.DO_NOT_CONTACT, proof, occurred_at=timezone.now())
+    return added
+
+
+def lift_do_not_contact(contact: Contact, proof: Proof) -> None:
+    """Take the number off the list. What it opted out of stays opted out."""
+    if DoNotContact.objects.matching(contact.number).delete()[0]:
+        _append_for_contact(contact, EntryKind.DO_NOT_CONTACT_LIFTED, proof, occurred_at=timezone.now())
+
+
+# ---- lines ----------------------------------------------------------------------------------------------------------
+
+
+def open_line(line_pk: int) -> None:
+    """Write the opt-outs that reach a new line, or one whose category changed, then let it text.
+
+    Each contact in a transaction of its own, so that nobody waits long; may be repeated at any point. An opt-out whose
+    transaction began before the line existed may be missed here: whoever calls this calls it once more a little later.
+    """
+    line = Line.objects.get(pk=line_pk)
+    reach = LedgerEntry.objects.filter(kind=EntryKind.OPTED_OUT).filter(
+        Q(scope=Scope.ALL) | Q(scope=Scope.CATEGORY, scope_category=line.category)
+    )
+    for contact_pk in sorted(set(reach.values_list("contact_id", flat=True))):
+        with transaction.atomic(durable=True):
+            contact = Contact.objects.lock_pk(contact_pk)
+            last = reach.filter(contact=contact).order_by("-occurred_at", "-seq").first()
+            consent = Consent.objects.filter(contact=contact, line=line).first()
+            if last is None or (consent and consent.opted_out_at and consent.opted_out_at >= last.occurred_at):
+                continue
+            proof = Proof(last.channel, {}, last.actor, rule="reaches later lines", wording=last.wording)
+            _opt_out_on(contact, line, proof, last.evidence_digest, last.occurred_at, last.scope, last.scope_category)
+    Line.objects.filter(pk=line_pk, opened_at=None, category=line.category).update(opened_at=timezone.now())
+
+
+# ---- evidence and entries -------------------------------------------------------------------------------------------
+
+
+def erase_evidence(contact: Contact, digest: str, proof: Proof) -> None:
+    """Lawful erasure of one piece of evidence: its absence is itself an entry, and no chain breaks.
+
+    Raises AuditRowError where no entry of this contact names it.
+    """
+    if not LedgerEntry.objects.filter(contact=contact, evidence_digest=digest).exists():
+        raise AuditRowError("No entry of this contact names that evidence.")
+    _append_for_contact(contact, EntryKind.EVIDENCE_ERASED, proof, occurred_at=timezone.now(), digest=digest)
+    evidence = Evidence.objects.filter(digest=digest)
+    evidence._raw_delete(evidence.db)  # the model refuses deletes; the trigger lets this one through
+
+
+def _keep(data: Mapping[str, Any]) -> str:
+    """Store evidence and give its digest; '' for none."""
+    if not data:
+        return ""
+    salt = secrets.token_bytes(32)
+    digest = chain.evidence_digest(salt, data)
+    Evidence(digest=digest, salt=salt, data=dict(data)).save()
+    return digest
+
+
+def _append(
+    consent: Consent,
+    kind: EntryKind,
+    status_from: str,
+    proof: Proof,
+    *,
+    occurred_at: dt.datetime,
+    level: str = "",
+    digest: str | None = None,
+    scope: str = "",
+    scope_category: str = "",
+) -> LedgerEntry:
+    consent.save()
+    return _write(
+        consent.contact,
+        consent.line,
+        kind,
+        proof,
+        occurred_at=occurred_at,
+        status_from=status_from,
+        status_to=consent.status,
+        level=level,
+        digest=digest,
+        scope=scope,
+        scope_category=scope_category,
+    )
+
+
+def _append_for_contact(
+    contact: Contact, kind: EntryKind, proof: Proof, *, occurred_at: dt.datetime, digest: str | None = None
+) -> LedgerEntry:
+    return _write(contact, None, kind, proof, occurred_at=occurred_at, digest=digest)
+
+
+def _write(
+    contact: Contact,
+    line: Line | None,
+    kind: EntryKind,
+    proof: Proof,
+    *,
+    occurred_at: dt.datetime,
+    digest: str | None,
+    **columns: str,
+) -> LedgerEntry:
+    # The chain goes on from what the contact row says, not from the last entry found: so a cut-off end shows as a gap.
+    last = LedgerEntry.objects.filter(contact=OuterRef("pk")).order_by("-seq").values("recorded_at")[:1]
+    seq, head, last_recorded = Contact.objects.values_list("ledger_seq", "ledger_head", Subquery(last)).get(
+        pk=contact.pk
+    )
+    now = timezone.now()
+    entry = LedgerEntry(
+        contact=contact,
+        line=line,
+        seq=seq + 1,
+        kind=kind,
+        channel=proof.channel,
+        rule=proof.rule,
+        wording=proof.wording,
+        actor=proof.actor,
+        occurred_at=occurred_at,
+        # Clocks of several hosts differ a little; within a chain recorded time never runs backwards.
+        recorded_at=max(now, last_recorded or now),
+        evidence_digest=_keep(proof.evidence) if digest is None else digest,
+        previous_hash=head,
+        **columns,
+    )
+    entry.hash = chain.entry_hash(_values(entry))
+    entry.save()
+    stored = LedgerEntry.objects.filter(pk=entry.pk).values(*chain.COVERED).get()
+    if chain.entry_hash(stored) != entry.hash:
+        raise AuditRowError(f"The database stored entry {entry.seq} otherwise than it was written.")
+    Contact.objects.filter(pk=contact.pk).update(ledger_seq=entry.seq, ledger_head=entry.hash)
+    return entry
+
+
+def _values(entry: LedgerEntry) -> dict[str, Any]:
+    own = {name: getattr(entry, name) for name in chain.COVERED if "__" not in name}
+    return {**own, "contact__uuid": entry.contact.uuid, "line__uuid": entry.line.uuid if entry.line else None}

@@ -1,0 +1,18 @@
+from consent.models.consent import Consent, OptInRequest
+from consent.models.contact import Contact, DoNotContact
+from consent.models.ledger import Evidence, LedgerEntry
+from consent.models.line import Line
+from consent.models.organisation import Organisation
+from consent.models.user import User
+
+__all__ = [
+    "Consent",
+    "Contact",
+    "DoNotContact",
+    "Evidence",
+    "LedgerEntry",
+    "Line",
+    "OptInRequest",
+    "Organisation",
+    "User",
+]

@@ -1,0 +1,103 @@
+import hashlib
+import hmac
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+
+from consent import phones
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def lock(self, number: str) -> "Contact":
+        """The contact of this E.164 number, made if missing, held until the transaction ends.
+
+        Every change that concerns a contact takes this lock first. Whatever was read before it may be stale after it.
+        """
+        locked = self.select_for_update(no_key=True)
+        contact = locked.filter(number=number).first()
+        if contact is None:
+            with transaction.atomic():
+                self.get_or_create(number=number)
+            contact = locked.get(number=number)
+        return contact
+
+    def lock_pk(self, pk: int) -> "Contact":
+        return self.select_for_update(no_key=True).get(pk=pk)
+
+
+class Contact(models.Model):
+    """One mobile number and the person behind it. The row is the lock of all that concerns them."""
+
+    class Unreachable(models.TextChoices):
+        DEACTIVATED = "deactivated", "Deactivated by the carrier"
+        REASSIGNED = "reassigned", "Given to somebody else"
+        NOT_MOBILE = "not_mobile", "Can't receive texts"
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    number = models.CharField("mobile number", max_length=16, unique=True)
+    first_name = models.CharField(max_length=60, blank=True)
+    last_name = models.CharField(max_length=60, blank=True)
+    unreachable = models.CharField(max_length=12, choices=Unreachable.choices, blank=True)
+    created = models.DateTimeField(auto_now_add=True)
+    # Where this contact's chain of ledger entries ends. Written by consent.ledger alone.
+    ledger_seq = models.PositiveIntegerField(default=0, editable=False)
+    ledger_head = models.CharField(max_length=64, blank=True, editable=False)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return self.name or self.number
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    def clean(self) -> None:
+        try:
+            self.number = phones.normalise(self.number)
+        except phones.PhoneError as error:
+            raise ValidationError({"number": str(error)}) from None
+
+
+def suppression_digest(number: str) -> str:
+    """The keyed hash under which a number stays suppressed after it was erased (SUPPRESSION_KEY, which never rotates)."""
+    return hmac.new(settings.SUPPRESSION_KEY.encode(), number.encode(), hashlib.sha256).hexdigest()
+
+
+class DoNotContactQuerySet(models.QuerySet["DoNotContact"]):
+    def matching(self, number: str) -> "DoNotContactQuerySet":
+        return self.filter(models.Q(number=number) | models.Q(digest=suppression_digest(number)))
+
+
+class DoNotContact(models.Model):
+    """A number to which nothing at all goes, not even confirmations.
+
+    The digest outlives the number: after an erasure it alone recognises it.
+    """
+
+    number = models.CharField(max_length=16, unique=True, null=True)  # noqa: DJ001  (null: erased; unique allows many)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    reason = models.CharField(max_length=200, help_text="Why nothing may go to this number.")
+    added = models.DateTimeField(auto_now_add=True)
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False)
+
+    objects = DoNotContactQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+        verbose_name = "do-not-contact number"
+
+    def __str__(self) -> str:
+        return self.number or "erased number"
+
+    def clean(self) -> None:
+        if self.number:
+            try:
+                self.number = phones.normalise(self.number)
+            except phones.PhoneError as error:
+                raise ValidationError({"number": str(error)}) from None

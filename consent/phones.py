@@ -1,0 +1,68 @@
+"""Phone numbers: read, normalise, mask. Pure.
+
+Numbers travel as E.164 ("+12065550123"); a short code, which only a line can be, as its bare digits ("72345").
+"""
+
+import re
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneNumberType
+
+_SHORT_CODE = re.compile(r"[0-9]{3,8}")
+
+
+class PhoneError(ValueError):
+    """The text is not a phone number. The message says what is wrong and how a number is written."""
+
+
+def normalise(raw: str) -> str:
+    """``raw`` in E.164. Raises PhoneError.
+
+    Spaces, dots, dashes and brackets are read over. A leading space where a plus was meant counts as the plus: in a
+    query string "+" means a space. Checked is whether the number is possible in its country, not whether it is in use:
+    only the carrier knows that.
+    """
+    text = raw.rstrip()
+    text = "+" + text.strip() if text.startswith(" ") and not text.strip().startswith("+") else text.strip()
+    if not text.startswith("+"):
+        raise PhoneError("Write the number with its country code, for example +12065550123.")
+    try:
+        number = phonenumbers.parse(text, None)
+    except NumberParseException:
+        raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
+    if not phonenumbers.is_possible_number(number) or number.extension:
+        raise PhoneError("This number has too few or too many digits for its country. Example: +12065550123.")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def normalise_line(raw: str) -> str:
+    """A line's number: E.164, or a short code of 3 to 8 digits. Raises PhoneError."""
+    digits = raw.strip()
+    return digits if _SHORT_CODE.fullmatch(digits) else normalise(raw)
+
+
+def is_short_code(number: str) -> bool:
+    return bool(_SHORT_CODE.fullmatch(number))
+
+
+def is_toll_free(number: str) -> bool:
+    """True for a toll-free number of any country, by the numbering plan."""
+    if is_short_code(number):
+        return False
+    return phonenumbers.number_type(phonenumbers.parse(number, None)) == PhoneNumberType.TOLL_FREE
+
+
+def may_be_in_the_us(number: str) -> bool:
+    """True unless the number certainly belongs elsewhere. A short code, or a +1 number of no known place, may be."""
+    if is_short_code(number):
+        return True
+    parsed = phonenumbers.parse(number, None)
+    if parsed.country_code != 1:
+        return False
+    return phonenumbers.region_code_for_number(parsed) in {None, "US", "PR", "VI", "GU", "AS", "MP"}
+
+
+def mask(number: str) -> str:
+    """The number for people who may not see all of it, and for logs: its last four digits (two of a short code)."""
+    kept = 4 if len(number) > 8 else 2
+    return "•••• " + number[-kept:]

@@ -1,0 +1,122 @@
+"""What Optline says by itself: automatic texts to contacts, through the gate like any other, and notices to agents.
+
+Everything here runs under the contact's lock.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+
+from django.utils import timezone
+
+from consent import gate
+from consent.gate import Purpose, Verdict
+from consent.models import Contact, Line, OptInRequest, Organisation, User
+from consent.vocabulary import LineKind
+from messaging import facts, rendering
+from messaging.models import Conversation, Message, Notice, Receipt, Template, TemplateVersion
+from messaging.models.message import Direction, MessageStatus
+from messaging.wordings import Kind
+
+STATUS_FOR = {
+    Verdict.SEND: MessageStatus.QUEUED,
+    Verdict.HOLD: MessageStatus.HELD,
+    Verdict.DEFER: MessageStatus.DEFERRED,
+    Verdict.REFUSE: MessageStatus.REFUSED,
+}
+
+
+def wording(kind: Kind, line: Line) -> TemplateVersion:
+    """The version that speaks for ``kind`` on ``line`` now."""
+    version = Template.objects.for_line(kind, line).current
+    assert version is not None  # a template is made together with its first version
+    return version
+
+
+def values(line: Line, contact: Contact, author: User | None = None) -> dict[str, str]:
+    """What the variables of a template stand for in a text between these two."""
+    company = Organisation.objects.current()
+    return {
+        "agent_name": (author.shown_name if author else "") or line.name,
+        "company_name": company.name,
+        "contact_first_name": contact.first_name,
+        "line_name": line.name,
+        "line_number": line.number,
+        "support_contact": company.support_contact or line.number,
+        "terms_address": company.terms_address,
+        "privacy_address": company.privacy_address,
+        "frequency": company.frequency,
+        # Where the provider answers, YES does not lift its block; START does (FACTS "Opt-outs on Twilio's side").
+        "accept_word": "START" if line.opt_outs_answered_by_provider or line.kind == LineKind.TOLL_FREE else "YES",
+    }
+
+
+def say(
+    conversation: Conversation,
+    purpose: Purpose,
+    *,
+    kind: Kind | None = None,
+    receipt: Receipt | None = None,
+    request: OptInRequest | None = None,
+    author: User | None = None,
+    send_before: dt.datetime | None = None,
+    words: str = "",
+    extra: Mapping[str, str] | None = None,
+) -> Message:
+    """Queue one automatic text, or keep it as refused with the gate's reason: an automatic text is never held.
+
+    ``words`` replace the template's, with the same variables (a responder's own reply). A receipt causes at most one text
+    per purpose, whoever reads it.
+    """
+    line, contact = conversation.line, conversation.contact
+    kind = kind or Kind(purpose.value)
+    version = None if words else wording(kind, line)
+    text = rendering.render(
+        words or (version.body if version else ""), kind, {**values(line, contact, author), **(extra or {})}
+    )
+    decision = gate.decide(facts.gather(line, contact.number, purpose=purpose, contact=contact))
+    return Message.objects.create(
+        conversation=conversation,
+        direction=Direction.OUT,
+        purpose=purpose,
+        body=text,
+        sent_body=text,
+        status=MessageStatus.REFUSED if decision.verdict is Verdict.HOLD else STATUS_FOR[decision.verdict],
+        reason="" if decision.may_send else decision.reason,
+        reason_text="" if decision.may_send else decision.text,
+        not_before=decision.until if decision.verdict is Verdict.DEFER else None,
+        send_before=send_before,
+        place=conversation.next_place(),
+        author=author,
+        wording=version,
+        request=request,
+        receipt=receipt,
+        created=timezone.now(),
+    )
+
+
+def notify(
+    conversation: Conversation,
+    kind: Kind,
+    *,
+    to: Iterable[User | None] = (None,),
+    receipt: Receipt | None = None,
+    detail: str = "",
+) -> None:
+    """Leave a notice in the conversation, for everybody on the line or for each of ``to``."""
+    line, contact = conversation.line, conversation.contact
+    version = wording(kind, line)
+    text = rendering.render(
+        version.body,
+        kind,
+        {**values(line, contact), "contact_name": contact.name or "The contact", "detail": detail},
+    )
+    for user in to:
+        Notice.objects.get_or_create(
+            conversation=conversation,
+            kind=kind,
+            to=user,
+            receipt=receipt,
+            **({} if receipt else {"created": timezone.now()}),
+            defaults={"text": text.strip(), "wording": version, "created": timezone.now()},
+        )
+    conversation.save(update_fields=["last_activity"])

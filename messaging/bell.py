@@ -1,0 +1,122 @@
+"""The bell: tells workers that there is work. It carries nothing; the tables hold the work, and sweeps find it anyway.
+
+Ringing never fails and never delays a webhook noticeably: it gives up after 0.2 seconds and, while the broker is down,
+keeps quiet for 5. Rings of one process that come while one is being passed on become one.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from celery import current_app
+from django.db import transaction
+from kombu import Connection
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 0.2
+QUIET_SECONDS = 5.0
+BROKEN = (OperationalError, RedisError, OSError)
+
+
+class Bell:
+    """Coalesces the rings of one process. Thread-safe."""
+
+    def __init__(self, publish: Callable[[str], None]) -> None:
+        self._publish = publish
+        self._guard = threading.Lock()
+        self._waiting: set[str] = set()
+        self._passing_on = False
+        self._quiet_until = 0.0
+
+    def ring(self, task: str) -> None:
+        with self._guard:
+            if time.monotonic() < self._quiet_until:
+                return
+            self._waiting.add(task)
+            if self._passing_on:
+                return
+            self._passing_on = True
+        try:
+            self._pass_on()
+        finally:
+            with self._guard:
+                self._passing_on = False
+
+    def _pass_on(self) -> None:
+        while True:
+            with self._guard:
+                if not self._waiting:
+                    # Given up under the same lock under which rings see it, or a ring could fall between.
+                    self._passing_on = False
+                    return
+                task = self._waiting.pop()
+            try:
+                self._publish(task)
+            except BROKEN as error:
+                log.warning("the broker does not answer (%s); sweeps find the work", type(error).__name__)
+                with self._guard:
+                    self._waiting.clear()
+                    self._quiet_until = time.monotonic() + QUIET_SECONDS
+                return
+
+
+class _Line:
+    """One connection to the broker, kept between rings. Used by one thread at a time: the bell sees to that."""
+
+    def __init__(self) -> None:
+        self._connection: Connection | None = None
+
+    def publish(self, task: str) -> None:
+        kept = self._connection is not None
+        try:
+            self._send(task)
+        except BROKEN:
+            self._hang_up()
+            if not kept:
+                raise
+            # The broker may just have been restarted under a connection we kept: once more with a new one.
+            try:
+                self._send(task)
+            except BROKEN:
+                self._hang_up()
+                raise
+
+    def _send(self, task: str) -> None:
+        app = current_app._get_current_object()
+        if self._connection is None:
+            options = {
+                **app.conf.broker_transport_options,
+                "socket_connect_timeout": GIVE_UP_SECONDS,
+                "socket_timeout": GIVE_UP_SECONDS,
+                "max_retries": 1,
+                "interval_start": 0,
+            }
+            self._connection = app.connection_for_write(transport_options=options)
+        app.tasks[task].apply_async(connection=self._connection, retry=False)
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.release()
+            self._connection = None
+
+
+_bell = Bell(_Line().publish)
+
+
+def ring_settle() -> None:
+    """There are receipts to settle. Rings once the transaction is committed."""
+    _ring("messaging.tasks.settle_waiting")
+
+
+def ring_send() -> None:
+    """There are texts to send. Rings once the transaction is committed."""
+    _ring("messaging.tasks.send_due")
+
+
+def _ring(task: str) -> None:
+    transaction.on_commit(partial(_bell.ring, task), robust=True)

@@ -1,0 +1,344 @@
+"""The way in: settle receipts (ARCHITECTURE "The way in").
+
+One transaction per receipt: lock the contact, re-read the oldest unsettled, write all its effects, mark it settled. So
+nothing is applied twice, by whichever worker or sweep, and nothing is half applied.
+"""
+
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from consent import gate, ledger, phones
+from consent.gate import Purpose
+from consent.ledger import Authority, Proof
+from consent.models import Contact, Line, OptInRequest
+from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope
+from messaging import automatic, bell, capture, facts, keywords, opt_in, provider
+from messaging.keywords import Keyword, Meaning, Reading
+from messaging.models import Conversation, KeywordResponder, Message, Receipt
+from messaging.models.message import Direction, MessageStatus
+from messaging.opt_in import Change, Plan, Show, Situation
+from messaging.provider import Inbound, OptOutWord, Trouble
+from messaging.text import printable
+from messaging.wordings import Kind
+
+log = logging.getLogger(__name__)
+S = MessageStatus
+
+_MEANING = {OptOutWord.STOP: Meaning.OPT_OUT, OptOutWord.START: Meaning.OPT_IN, OptOutWord.HELP: Meaning.HELP}
+# What lifts the provider's own block: everywhere, and on long codes only (FACTS "Opt-outs on Twilio's side").
+_LIFTS = {"START", "UNSTOP"}
+_LIFTS_LONG_CODES = {*_LIFTS, "YES"}
+
+
+# ---- receipts, one after the other ----------------------------------------------------------------------------------
+
+
+def settle_number(number: str) -> None:
+    """Settle the receipts of one number, oldest first, until none is left or one raises.
+
+    What raises keeps its number fenced and is tried again by the sweeps; an opt-out among the later ones is applied at
+    once all the same.
+    """
+    while True:
+        receipt = Receipt.objects.unsettled().filter(number=number).order_by("pk").first()
+        if receipt is None:
+            break
+        if not receipt.is_due(timezone.now()) or not _settle_or_note(receipt):
+            for later in _opt_outs_behind(receipt):
+                _settle_or_note(later)
+            break
+    bell.ring_send()
+
+
+def _settle_or_note(receipt: Receipt) -> bool:
+    """True where the receipt is settled, by us or meanwhile by somebody else."""
+    try:
+        _settle_next(receipt)
+    except Exception as error:
+        # Whatever it is: the text must not be lost, others must not wait for it, and a person must hear of it.
+        log.exception("receipt %s can't be settled", receipt.pk)
+        with transaction.atomic(durable=True):
+            still = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
+            if still:
+                still.failed(f"{type(error).__name__}: {error}", timezone.now())
+        return False
+    return True
+
+
+def _settle_next(receipt: Receipt) -> None:
+    """Settle this receipt under the contact's lock, in one transaction. A settled one is left as it is."""
+    with transaction.atomic(durable=True):
+        contact = Contact.objects.lock(receipt.number) if receipt.number else None
+        fresh = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
+        if fresh is None:
+            return
+        # Settled first, so that it does not fence off its own answers; if anything below raises, it never was.
+        fresh.settled_at = timezone.now()
+        fresh.outcome = Receipt.Outcome.SETTLED
+        fresh.error = ""
+        fresh.needs_person = False
+        fresh.save(update_fields=["settled_at", "outcome", "error", "needs_person"])
+        if fresh.kind == Receipt.Kind.STATUS:
+            _settle_delivery(fresh)
+        else:
+            _settle_inbound(fresh, contact)
+        if contact and not Receipt.objects.unsettled().filter(number=contact.number).exists():
+            _let_go(contact)
+
+
+def _let_go(contact: Contact) -> None:
+    """The number's last receipt is settled: what was deferred for that reason is due."""
+    Message.objects.waiting().filter(
+        conversation__contact=contact, status=S.DEFERRED, reason=gate.Reason.INBOUND_UNSETTLED
+    ).update(status=S.QUEUED, not_before=None, reason="", reason_text="")
+
+
+def _opt_outs_behind(receipt: Receipt) -> list[Receipt]:
+    behind = Receipt.objects.unsettled().filter(number=receipt.number, pk__gt=receipt.pk, kind=Receipt.Kind.INBOUND)
+    return [later for later in behind.order_by("pk") if _is_opt_out(later)]
+
+
+def _is_opt_out(receipt: Receipt) -> bool:
+    inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
+    line = line_of(inbound.recipient)
+    return _read(inbound, line).meaning is Meaning.OPT_OUT
+
+
+# ---- a text from a contact ------------------------------------------------------------------------------------------
+
+
+def line_of(recipient: str) -> Line | None:
+    """Our line that was texted, or None where the number is no line of ours."""
+    try:
+        return Line.objects.filter(number=phones.normalise_line(recipient)).first()
+    except phones.PhoneError:
+        return None
+
+
+def _read(inbound: Inbound, line: Line | None) -> Reading:
+    if inbound.answered_by_provider:
+        word = inbound.answered_by_provider
+        return Reading(_MEANING[word], f"keyword:{word}", every_line=False)
+    own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
+    return keywords.read(inbound.body, [Keyword(*row) for row in own])
+
+
+def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
+    inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
+    line = line_of(inbound.recipient)
+    reading = _read(inbound, line)
+    if contact is None or line is None:
+        _unroutable(receipt, contact, inbound, reading)
+        return
+    conversation = Conversation.objects.between(contact, line)
+    situation = _situation(receipt, conversation, inbound, reading)
+    plan = opt_in.answer(situation)
+    _keep(receipt, conversation, inbound, reading, plan)
+    _act(receipt, conversation, inbound, reading, situation, plan)
+
+
+def _unroutable(receipt: Receipt, contact: Contact | None, inbound: Inbound, reading: Reading) -> None:
+    """Not from a readable number, or to no line of ours: kept and shown. An opt-out among them acts on every line."""
+    receipt.outcome = Receipt.Outcome.UNROUTABLE
+    receipt.save(update_fields=["outcome"])
+    if contact and reading.meaning is Meaning.OPT_OUT:
+        capture.revoke(
+            contact, None, _proof(receipt, inbound, reading), occurred_at=receipt.at, scope=Scope.ALL, receipt=receipt
+        )
+
+
+def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading) -> Situation:
+    line, contact = conversation.line, conversation.contact
+    found = facts.gather(line, contact.number, contact=contact)
+    request = OptInRequest.objects.acceptable(contact, line, receipt.at)
+    return Situation(
+        mode=found.mode,
+        status=found.status,
+        meaning=reading.meaning,
+        answered_by_provider=inbound.answered_by_provider is not None,
+        can_accept=request is not None,
+        can_refuse=request is not None and request.outcome == "",
+        request_open=found.request_open,
+        limit_allows=gate.next_request_at(found) is None,
+        may_ask_again=gate.may_ask_again(found),
+        may_show_way_back=gate.may_show_way_back(found) and not line.opt_outs_answered_by_provider,
+        told=facts.told_or_being_told(line, contact),
+        help_left=found.help_replies_today < gate.HELP_REPLIES_A_DAY,
+    )
+
+
+def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> None:
+    status = {Show.RECEIVED: S.RECEIVED, Show.HELD_BACK: S.HELD_BACK, Show.KEYWORD: S.KEYWORD}[plan.show]
+    Message.objects.create(
+        conversation=conversation,
+        direction=Direction.IN,
+        body=printable(inbound.body),
+        status=status,
+        provider_id=inbound.provider_id or None,
+        receipt=receipt,
+        marks=[plan.mark] if plan.mark else [],
+        meaning=reading.meaning,
+        rule=reading.rule,
+        media_count=inbound.media_count,
+        created=timezone.now(),
+    )
+    conversation.is_open = True
+    conversation.save(update_fields=["is_open", "last_activity"])
+
+
+def _act(
+    receipt: Receipt,
+    conversation: Conversation,
+    inbound: Inbound,
+    reading: Reading,
+    situation: Situation,
+    plan: Plan,
+) -> None:
+    line, contact = conversation.line, conversation.contact
+    proof = _proof(receipt, inbound, reading)
+    word = reading.rule.partition(":")[2]
+    if word in (_LIFTS if line.kind == LineKind.TOLL_FREE else _LIFTS_LONG_CODES):
+        ledger.set_blocked_at_provider(contact, line, False)
+    if plan.change is Change.OPT_IN:
+        request = OptInRequest.objects.acceptable(contact, line, receipt.at)
+        opt_in.accept(
+            conversation,
+            proof,
+            occurred_at=receipt.at,
+            authority=Authority.CONTACT,
+            # START and other keywords answer no wording; a YES gives what the wording it answers declares.
+            level=request.level if request else Level.EXPRESS,
+            request=request,
+            receipt=receipt,
+            words=reading.reply,
+            confirm=not situation.answered_by_provider,
+        )
+    elif plan.change is not None:
+        _opt_out(receipt, conversation, reading, situation, plan, proof)
+    elif plan.reply is Purpose.REQUEST_THEIRS:
+        asked = opt_in.ask(conversation, RequestKind.THEIRS, channel=Channel.KEYWORD, receipt=receipt)
+        if asked and plan.notice:
+            automatic.notify(conversation, plan.notice, receipt=receipt)
+    else:
+        if plan.reply:
+            automatic.say(conversation, plan.reply, kind=_template(plan.reply), receipt=receipt, words=reading.reply)
+        if plan.notice:
+            automatic.notify(conversation, plan.notice, receipt=receipt)
+
+
+def _template(purpose: Purpose) -> Kind:
+    """A responder's own reply follows the rules of the help reply for its variables."""
+    return Kind.HELP_REPLY if purpose is Purpose.RESPONDER_REPLY else Kind(purpose.value)
+
+
+def _opt_out(
+    receipt: Receipt,
+    conversation: Conversation,
+    reading: Reading,
+    situation: Situation,
+    plan: Plan,
+    proof: Proof,
+) -> None:
+    line, contact = conversation.line, conversation.contact
+    scope = Scope.LINE if plan.change is Change.REFUSE else Scope.ALL if reading.every_line else None
+    revoked = capture.revoke(
+        contact,
+        line,
+        proof,
+        occurred_at=receipt.at,
+        scope=scope,
+        receipt=receipt,
+        confirm=not situation.answered_by_provider,
+        words=reading.reply,
+    )
+    blocks = line.opt_outs_answered_by_provider or situation.answered_by_provider
+    if blocks and plan.change is Change.OPT_OUT and line not in revoked.kept:
+        ledger.set_blocked_at_provider(contact, line, True)
+    if situation.answered_by_provider and line in revoked.ended:
+        automatic.notify(conversation, Kind.NOTICE_NETWORK_ANSWERED, receipt=receipt)
+
+
+def _proof(receipt: Receipt, inbound: Inbound, reading: Reading) -> Proof:
+    return Proof(
+        channel=Channel.PROVIDER
+        if inbound.answered_by_provider and reading.meaning is Meaning.OPT_OUT
+        else Channel.KEYWORD,
+        evidence={
+            "text": printable(inbound.body),
+            "from": printable(inbound.sender),
+            "to": printable(inbound.recipient),
+            "provider_id": printable(inbound.provider_id),
+            "received_at": receipt.received_at.isoformat(),
+        },
+        rule=reading.rule,
+    )
+
+
+# ---- what became of a text of ours ----------------------------------------------------------------------------------
+
+_UNREACHABLE = {
+    Trouble.NOT_MOBILE: Contact.Unreachable.NOT_MOBILE,
+    Trouble.DEACTIVATED: Contact.Unreachable.DEACTIVATED,
+}
+
+
+def _settle_delivery(receipt: Receipt) -> None:
+    """A delivery that failed in a way that changes consent, reachability or what waits behind it."""
+    delivery = provider.parse_delivery(provider.form(bytes(receipt.raw)))
+    message = Message.objects.select_related("conversation__contact", "conversation__line", "request").get(
+        uuid=receipt.provider_id
+    )
+    conversation = message.conversation
+    trouble = provider.TROUBLE.get(delivery.error_code)
+    reason = f"The provider's code is {delivery.error_code}." if delivery.error_code else ""
+    opt_in.could_not_be_sent(message, message.reason_text or reason, receipt)
+    if trouble is Trouble.OPTED_OUT:
+        evidence = {
+            "code": delivery.error_code,
+            "message": str(message.uuid),
+            "provider_id": message.provider_id or "",
+            "to": conversation.contact.number,
+            "line": conversation.line.number,
+        }
+        revoked = capture.revoke(
+            conversation.contact,
+            conversation.line,
+            Proof(Channel.PROVIDER, evidence, rule=f"provider:{delivery.error_code}"),
+            occurred_at=message.claimed_at or receipt.at,
+            receipt=receipt,
+        )
+        if conversation.line not in revoked.kept:
+            ledger.set_blocked_at_provider(conversation.contact, conversation.line, True)
+    elif trouble:
+        Contact.objects.filter(pk=conversation.contact.pk).update(unreachable=_UNREACHABLE[trouble])
+
+
+# ---- sweeps ---------------------------------------------------------------------------------------------------------
+
+
+def settle_waiting() -> None:
+    """Settle every receipt that is due, number by number. A number that fails does not stop the others."""
+    now = timezone.now()
+    due = Receipt.objects.to_try(now)
+    for receipt in due.filter(number="").order_by("pk")[:500]:
+        _settle_or_note(receipt)
+    numbers = due.exclude(number="").order_by("pk").values_list("number", flat=True)[:2000]
+    for number in dict.fromkeys(numbers):
+        settle_number(number)
+
+
+def expire_requests() -> None:
+    """End the requests that nobody answered (flow 5).
+
+    Numbers with unsettled receipts are skipped: an expiry must not beat a YES that is already in the house.
+    """
+    for pk, number in list(OptInRequest.objects.due(timezone.now()).values_list("pk", "contact__number")):
+        with transaction.atomic(durable=True):
+            Contact.objects.lock(number)
+            if Receipt.objects.unsettled().filter(number=number).exists():
+                continue
+            request = OptInRequest.objects.due(timezone.now()).filter(pk=pk).select_related("line", "contact").first()
+            if request:
+                opt_in.expire(request, timezone.now())

@@ -1,0 +1,156 @@
+import datetime as dt
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from consent.gate import Purpose
+from consent.models import OptInRequest
+from messaging.models.conversation import Conversation
+from messaging.models.receipt import Receipt
+from messaging.models.template import TemplateVersion
+
+
+class Direction(models.TextChoices):
+    IN = "in", "From the contact"
+    OUT = "out", "To the contact"
+
+
+class MessageStatus(models.TextChoices):
+    # of texts to the contact
+    QUEUED = "queued", "Queued"
+    HELD = "held", "Held"
+    DEFERRED = "deferred", "Deferred"
+    REFUSED = "refused", "Refused"
+    CANCELLED = "cancelled", "Cancelled"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Sent"
+    DELIVERED = "delivered", "Delivered"
+    UNDELIVERED = "undelivered", "Undelivered"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Unknown"
+    # of texts from the contact
+    RECEIVED = "received", "Received"
+    HELD_BACK = "held_back", "Held back"
+    KEYWORD = "keyword", "Keyword"
+
+
+S = MessageStatus
+WAITING = (S.QUEUED, S.HELD, S.DEFERRED)
+LEFT = (S.SENT, S.DELIVERED, S.UNDELIVERED)
+# An automatic text of unknown fate makes what stands behind it wait, but for these two.
+DOES_NOT_WAIT = (Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY)
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def outgoing(self) -> "MessageQuerySet":
+        return self.filter(direction=Direction.OUT)
+
+    def waiting(self) -> "MessageQuerySet":
+        """Outgoing texts that have not begun to leave."""
+        return self.outgoing().filter(status__in=WAITING)
+
+    def due(self, now: dt.datetime) -> "MessageQuerySet":
+        """Outgoing texts whose turn to be claimed may be now."""
+        return self.outgoing().filter(
+            Q(status=S.QUEUED, not_before=None) | Q(status__in=[S.QUEUED, S.DEFERRED], not_before__lte=now)
+        )
+
+    def in_order(self) -> "MessageQuerySet":
+        return self.order_by("place", "pk")
+
+    def lost(self, now: dt.datetime) -> "MessageQuerySet":
+        """Texts whose call to the provider should long have ended: they may or may not have left."""
+        limit = dt.timedelta(seconds=settings.LOST_SECONDS)
+        return self.outgoing().filter(status=S.SENDING, claimed_at__lt=now - limit)
+
+
+class Message(models.Model):
+    """One text, either way.
+
+    To the contact:
+        submitted ─▶ queued ─claimed─▶ sending ─▶ sent ─▶ delivered | undelivered | failed
+                  ─▶ held, deferred ─▶ queued       └─▶ unknown (may have left; never sent again) ─▶ as above
+                  ─▶ refused          waiting ─▶ cancelled (opted out, expired, withdrawn)
+    From the contact: received; held_back ─▶ received (once they agree); keyword (an answer that a rule acted on).
+    """
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
+    direction = models.CharField(max_length=3, choices=Direction.choices)
+    purpose = models.CharField(max_length=24, blank=True, choices=[(p.value, p.value) for p in Purpose])
+    body = models.TextField(help_text="As written. What left is in “sent body”.")
+    sent_body = models.TextField(blank=True, help_text="As it left, footer included.")
+    status = models.CharField(max_length=12, choices=MessageStatus.choices)
+    reason = models.CharField(max_length=24, blank=True)
+    reason_text = models.TextField(blank=True)
+    place = models.PositiveIntegerField(default=0)
+    not_before = models.DateTimeField(null=True)
+    send_before = models.DateTimeField(null=True)
+    claimed_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    provider_id = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  (unique, and often unknown)
+    error_code = models.CharField(max_length=12, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="texts")
+    wording = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, null=True)
+    request = models.ForeignKey(OptInRequest, on_delete=models.PROTECT, null=True, related_name="messages")
+    receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, null=True, related_name="messages")
+    marks = models.JSONField(default=list, blank=True)
+    meaning = models.CharField(max_length=16, blank=True)
+    rule = models.CharField(max_length=60, blank=True)
+    media_count = models.PositiveSmallIntegerField(default=0)
+    created = models.DateTimeField()
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created", "pk"]
+        constraints = [
+            # Whichever worker or sweep reads a receipt, it can't cause the same text twice.
+            models.UniqueConstraint(
+                fields=["receipt", "purpose"],
+                condition=Q(receipt__isnull=False),
+                name="a_receipt_causes_a_text_once",
+            ),
+            # In a conversation the provider has accepted a text before the next one is claimed.
+            models.UniqueConstraint(
+                fields=["conversation"], condition=Q(status="sending"), name="one_text_at_a_time_in_a_conversation"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["conversation", "place"],
+                condition=Q(status__in=["queued", "deferred", "held", "sending", "unknown"]),
+                name="texts_that_wait",
+            ),
+            models.Index(fields=["conversation", "created"]),
+        ]
+        permissions = [
+            ("send_text", "Can send texts"),
+            ("check_consent", "Can see whether a contact may be texted"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_direction_display()}, {self.get_status_display().lower()}"
+
+    @property
+    def is_automatic(self) -> bool:
+        return self.purpose != Purpose.ORDINARY
+
+
+class IdempotencyKey(models.Model):
+    """A key under which an API client submitted a text: the same key again gives the same answer, never a second text."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
+    key = models.CharField(max_length=200)
+    body_hash = models.CharField(max_length=64)
+    answer = models.JSONField(null=True)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "key"], name="a_key_is_used_once")]
+
+    def __str__(self) -> str:
+        return self.key

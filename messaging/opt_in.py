@@ -1,0 +1,335 @@
+"""The flows of PRODUCT.md: what a text from a contact leads to, as one table, and the verbs that act on it.
+
+The table is pure: a situation in, a plan out, the first row that fits. The verbs run under the contact's lock.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.utils import timezone
+
+from consent import ledger
+from consent.gate import DISCLAIMERS, REQUESTS, Purpose
+from consent.ledger import Authority, Proof
+from consent.models import OptInRequest, Organisation, User
+from consent.vocabulary import Channel, Level, Mode, RequestKind, RequestOutcome, Status
+from messaging import automatic
+from messaging.keywords import Meaning
+from messaging.models import Conversation, Message, Receipt
+from messaging.models.message import MessageStatus
+from messaging.wordings import Kind
+
+S = MessageStatus
+
+
+class Show(StrEnum):
+    """What becomes of the contact's words: shown to agents, held back from them, or a mere command."""
+
+    RECEIVED = "received"
+    HELD_BACK = "held_back"
+    KEYWORD = "keyword"
+
+
+class Change(StrEnum):
+    OPT_IN = "opt_in"
+    OPT_OUT = "opt_out"
+    REFUSE = "refuse"  # NO to a request: out on this line, whatever the organisation's scope
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """Where a contact stands on the line they text, at the moment of the text."""
+
+    mode: Mode
+    status: Status
+    meaning: Meaning
+    answered_by_provider: bool = False  # Twilio says it answered this very text itself
+    can_accept: bool = False  # a request is open, or expired so lately that a YES still counts
+    can_refuse: bool = False  # a request is open and has left
+    request_open: bool = False
+    limit_allows: bool = True
+    may_ask_again: bool = False  # opted out a day ago or longer, not asked for 30 days, not blocked at the provider
+    may_show_way_back: bool = False
+    told: bool = False
+    help_left: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    show: Show
+    change: Change | None = None
+    reply: Purpose | None = None
+    notice: Kind | None = None
+    mark: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    flows: str
+    when: Callable[[Situation], bool]
+    plan: Plan
+
+
+def _in_mode(mode: Mode, *statuses: Status) -> Callable[[Situation], bool]:
+    return lambda s: s.mode is mode and s.status in statuses
+
+
+_unasked_by_consent = _in_mode(Mode.CONSENT, Status.NOT_DEFINED, Status.PENDING)
+_out_by_consent = _in_mode(Mode.CONSENT, Status.OPTED_OUT)
+_out_by_disclaimer = _in_mode(Mode.DISCLAIMER, Status.OPTED_OUT)
+_unasked_by_disclaimer = _in_mode(Mode.DISCLAIMER, Status.NOT_DEFINED)
+
+ANSWERS: tuple[Row, ...] = (
+    # Words that decide, whatever the mode and the status.
+    Row("4, 8, 11, 17", lambda s: s.meaning is Meaning.OPT_OUT, Plan(Show.KEYWORD, Change.OPT_OUT)),
+    Row("4, 8", lambda s: s.meaning is Meaning.NO and s.can_refuse, Plan(Show.KEYWORD, Change.REFUSE)),
+    Row("3, 7, 15", lambda s: s.meaning is Meaning.OPT_IN, Plan(Show.KEYWORD, Change.OPT_IN)),
+    Row("3, 7", lambda s: s.meaning is Meaning.YES and s.can_accept, Plan(Show.KEYWORD, Change.OPT_IN)),
+    Row(
+        "16, answered by the provider",
+        lambda s: s.meaning is Meaning.HELP and s.answered_by_provider,
+        Plan(Show.RECEIVED, notice=Kind.NOTICE_NETWORK_ANSWERED),
+    ),
+    Row(
+        "16",
+        lambda s: s.meaning is Meaning.HELP and s.help_left,
+        Plan(Show.RECEIVED, reply=Purpose.HELP_REPLY),
+    ),
+    Row("16, a fourth time in a day", lambda s: s.meaning is Meaning.HELP, Plan(Show.RECEIVED)),
+    Row(
+        "a responder's reply",
+        lambda s: s.meaning is Meaning.REPLY,
+        Plan(Show.RECEIVED, reply=Purpose.RESPONDER_REPLY),
+    ),
+    # Everything else is an ordinary text. With consent:
+    Row(
+        "6",
+        lambda s: _unasked_by_consent(s) and not s.request_open and s.limit_allows,
+        Plan(Show.HELD_BACK, reply=Purpose.REQUEST_THEIRS, notice=Kind.NOTICE_WROTE_AND_ASKED),
+    ),
+    Row("asked already, or at the limit", _unasked_by_consent, Plan(Show.HELD_BACK)),
+    Row(
+        "13",
+        lambda s: _out_by_consent(s) and not s.request_open and s.limit_allows and s.may_ask_again,
+        Plan(Show.HELD_BACK, reply=Purpose.REQUEST_THEIRS, notice=Kind.NOTICE_WROTE_AND_ASKED),
+    ),
+    Row("13, too soon", _out_by_consent, Plan(Show.HELD_BACK)),
+    # Disclaimer only:
+    Row(
+        "14",
+        lambda s: _out_by_disclaimer(s) and s.may_show_way_back,
+        Plan(Show.RECEIVED, reply=Purpose.WAY_BACK, mark="opted out"),
+    ),
+    Row("14, too soon", _out_by_disclaimer, Plan(Show.RECEIVED, mark="opted out")),
+    Row(
+        "10",
+        lambda s: _unasked_by_disclaimer(s) and not s.told,
+        Plan(Show.RECEIVED, reply=Purpose.DISCLAIMER_THEIRS),
+    ),
+    Row("conversation", lambda s: True, Plan(Show.RECEIVED)),
+)
+
+
+def answer(situation: Situation) -> Plan:
+    """What a text in this situation leads to."""
+    return next(row.plan for row in ANSWERS if row.when(situation))
+
+
+# ---- asking ---------------------------------------------------------------------------------------------------------
+
+_PURPOSE = {
+    RequestKind.OURS: Purpose.REQUEST_OURS,
+    RequestKind.THEIRS: Purpose.REQUEST_THEIRS,
+    RequestKind.CONFIRM_SIGN_UP: Purpose.CONFIRM_SIGN_UP,
+}
+
+
+def ask(
+    conversation: Conversation,
+    kind: RequestKind,
+    *,
+    channel: Channel,
+    asked_by: User | None = None,
+    receipt: Receipt | None = None,
+    basis: str = "",
+    level: Level | None = None,
+    source: str = "",
+) -> OptInRequest | None:
+    """Send the contact an opt-in request. None, with the refused text kept, where the gate does not let it out.
+
+    ``level`` is the consent a YES gives; without it, what the wording declares.
+    """
+    version = automatic.wording(Kind(_PURPOSE[kind].value), conversation.line)
+    request = OptInRequest.objects.create(
+        contact=conversation.contact,
+        line=conversation.line,
+        kind=kind,
+        channel=channel,
+        asked_by=asked_by,
+        basis=basis,
+        level=level or version.level,
+        wording=version.uuid,
+        created=timezone.now(),
+    )
+    message = automatic.say(
+        conversation,
+        _PURPOSE[kind],
+        receipt=receipt,
+        request=request,
+        author=asked_by,
+        extra={"sign_up_source": source} if source else None,
+    )
+    if message.status == S.REFUSED:
+        ledger.withdraw_request(request, at=timezone.now())
+        return None
+    return request
+
+
+def expires_after(request: OptInRequest) -> dt.timedelta:
+    return request.line.request_expires_after or Organisation.objects.current().request_expires_after
+
+
+def leaving(message: Message, at: dt.datetime) -> None:
+    """A request is about to go out: from now on a YES may answer it. Its expiry is provisional until it is taken."""
+    if request := message.request:
+        request.left_at, request.expires_at = at, at + expires_after(request)
+        request.save(update_fields=["left_at", "expires_at"])
+
+
+def given_back(message: Message) -> None:
+    """It did not go out after all."""
+    if request := message.request:
+        request.left_at = request.expires_at = None
+        request.save(update_fields=["left_at", "expires_at"])
+
+
+def taken(message: Message) -> None:
+    """The provider took an automatic text: the contact is asked, or told. May be called any number of times."""
+    at = message.sent_at or timezone.now()
+    if message.request_id and message.request:
+        ledger.asked(message.request, _proof(message), at=at, expires_after=expires_after(message.request))
+    elif message.purpose in DISCLAIMERS:
+        ledger.told(message.conversation.contact, message.conversation.line, _proof(message), at=at)
+
+
+def could_not_be_sent(message: Message, why: str, receipt: Receipt | None = None) -> None:
+    """A request or disclaimer failed: what waits for it is refused with that reason, and the agents are told.
+
+    Everything else that fails lets the texts behind it go.
+    """
+    conversation = message.conversation
+    if message.request_id and message.request:
+        if message.request.outcome != RequestOutcome.OPEN:
+            return
+        ledger.request_failed(message.request, _proof(message), at=timezone.now())
+        behind = Message.objects.waiting().filter(conversation=conversation, status=S.HELD)
+    elif message.purpose in DISCLAIMERS:
+        behind = Message.objects.waiting().filter(
+            conversation=conversation, purpose=Purpose.ORDINARY, place__gt=message.place
+        )
+    else:
+        return
+    authors = _authors(behind)
+    behind.update(
+        status=S.REFUSED,
+        reason="request_failed" if message.request_id else "disclaimer_failed",
+        reason_text=f"The text that had to go before this one could not be delivered. {why}",
+    )
+    automatic.notify(conversation, Kind.NOTICE_REQUEST_FAILED, to=authors or [None], receipt=receipt, detail=why)
+
+
+def expire(request: OptInRequest, now: dt.datetime) -> None:
+    """Flow 5: nobody answered. Held texts are cancelled, held-back texts stay hidden, the agents are told."""
+    message = request.messages.first()
+    proof = _proof(message) if message else Proof(request.channel, {})
+    ledger.request_expired(request, proof, at=now)
+    conversation = Conversation.objects.between(request.contact, request.line)
+    held = Message.objects.waiting().filter(conversation=conversation, status=S.HELD)
+    authors = _authors(held)
+    held.update(
+        status=S.CANCELLED,
+        reason="request_expired",
+        reason_text="The contact did not answer the opt-in request before it expired.",
+    )
+    automatic.notify(conversation, Kind.NOTICE_EXPIRED, to=authors or [None])
+
+
+# ---- in -------------------------------------------------------------------------------------------------------------
+
+
+def accept(
+    conversation: Conversation,
+    proof: Proof,
+    *,
+    occurred_at: dt.datetime,
+    authority: Authority,
+    level: str = Level.EXPRESS,
+    request: OptInRequest | None = None,
+    receipt: Receipt | None = None,
+    words: str = "",
+    confirm: bool = True,
+) -> bool:
+    """Record an opt-in with all that follows: confirmation, then the held texts, the held-back ones shown, notices.
+
+    False where a later opt-out overrules it; nothing follows then. Raises ledger.ConsentError like ``ledger.opt_in``.
+    """
+    counts = ledger.opt_in(
+        conversation.contact,
+        conversation.line,
+        proof,
+        occurred_at=occurred_at,
+        level=level,
+        authority=authority,
+        request=request,
+    )
+    if not counts:
+        return False
+    # What only an opted-out or unasked contact would get. The confirmation of the STOP that they took back, too.
+    Message.objects.waiting().filter(
+        conversation=conversation, purpose__in=[*REQUESTS, Purpose.OPT_OUT_CONFIRMATION, Purpose.WAY_BACK]
+    ).update(status=S.CANCELLED, reason="opted_in", reason_text="The contact opted in meanwhile.")
+    if confirm:
+        automatic.say(conversation, Purpose.OPT_IN_CONFIRMATION, receipt=receipt, words=words)
+    release(conversation, receipt)
+    return True
+
+
+def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
+    """Let held texts go in the order written, behind what is queued already, and show what was held back."""
+    held = list(Message.objects.waiting().filter(conversation=conversation, status=S.HELD).order_by("created", "pk"))
+    for message in held:
+        message.status, message.place = S.QUEUED, conversation.next_place()
+        message.reason = message.reason_text = ""
+        message.save(update_fields=["status", "place", "reason", "reason_text"])
+    for shown in conversation.messages.filter(status=S.HELD_BACK):
+        shown.status, shown.marks = S.RECEIVED, [*shown.marks, "held back until they agreed"]
+        shown.save(update_fields=["status", "marks"])
+    authors: list[Any] = list({message.author_id: message.author for message in held if message.author}.values())
+    detail = {0: "", 1: "The text that waited is on its way."}.get(
+        len(held), f"{len(held)} texts that waited are on their way."
+    )
+    automatic.notify(conversation, Kind.NOTICE_OPTED_IN, to=authors or [None], receipt=receipt, detail=detail)
+
+
+def _authors(messages: Any) -> list[User]:
+    return list(User.objects.filter(texts__in=messages).distinct().order_by("pk"))
+
+
+def _proof(message: Message) -> Proof:
+    """The words that left, as evidence of what the contact was asked or told."""
+    conversation = message.conversation
+    return Proof(
+        channel=message.request.channel if message.request else Channel.KEYWORD,
+        evidence={
+            "text": message.sent_body,
+            "to": conversation.contact.number,
+            "line": conversation.line.number,
+            "message": str(message.uuid),
+            "provider_id": message.provider_id or "",
+        },
+        actor=message.author,
+        wording=message.wording.uuid if message.wording else None,
+    )

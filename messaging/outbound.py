@@ -1,0 +1,406 @@
+"""The way out: submit, claim, send, record the outcome (ARCHITECTURE "The way out").
+
+The gate decides twice: when a text is submitted, and when it is claimed, immediately before the call to the provider,
+with facts read after the contact's lock was taken. A call is made once: what may have left is never sent again.
+"""
+
+import datetime as dt
+import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connections, transaction
+from django.db.models import Min, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from consent import gate
+from consent.gate import Purpose, Reason, Verdict
+from consent.models import Contact, Line, Organisation, User
+from consent.vocabulary import Channel, Mode, RequestKind, Status
+from messaging import automatic, bell, facts, opt_in, provider, rendering, text
+from messaging.automatic import STATUS_FOR
+from messaging.models import Conversation, Message, Receipt
+from messaging.models.message import DOES_NOT_WAIT, LEFT, Direction, MessageQuerySet, MessageStatus
+from messaging.provider import ProviderError
+from messaging.wordings import Kind
+
+log = logging.getLogger(__name__)
+S = MessageStatus
+
+UNKNOWN_FATE = "It may have left. It is not sent again."
+TOO_LATE = "It could not leave in time and would only confuse now."
+
+# A text the provider did not process is tried again after 1, 2, 4 … seconds, at most this often.
+TRIES = 8
+
+
+class TextError(Exception):
+    """Something can't be done with a text. The message tells people why."""
+
+
+# ---- submit ---------------------------------------------------------------------------------------------------------
+
+
+def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> Message:
+    """Take one ordinary text for ``to`` (E.164) and let the gate decide: queued, held, deferred or refused.
+
+    A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9). Every
+    text is kept, refused ones with their reason.
+    """
+    with transaction.atomic():
+        contact = Contact.objects.lock(to)
+        conversation = Conversation.objects.between(contact, line)
+        found = facts.gather(line, to, contact=contact)
+        decision = gate.decide(found)
+        if decision.reason is Reason.CONSENT_MISSING and not found.request_open:
+            asked = opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
+            if asked:
+                automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
+            else:
+                decision = gate.decide(facts.gather(line, to, contact=contact))
+        elif (
+            decision.verdict in {Verdict.SEND, Verdict.DEFER}
+            and found.mode is Mode.DISCLAIMER
+            and found.status == Status.NOT_DEFINED
+            and not facts.told_or_being_told(line, contact)
+        ):
+            automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
+        message = Message.objects.create(
+            conversation=conversation,
+            direction=Direction.OUT,
+            purpose=Purpose.ORDINARY,
+            body=body,
+            status=STATUS_FOR[decision.verdict],
+            reason="" if decision.may_send else decision.reason,
+            reason_text="" if decision.may_send else decision.text,
+            not_before=decision.until if decision.verdict is Verdict.DEFER else None,
+            place=conversation.next_place(),
+            author=author,
+            created=timezone.now(),
+        )
+        conversation.is_open = True
+        conversation.save(update_fields=["is_open", "last_activity"])
+        bell.ring_send()
+    return message
+
+
+def withdraw(message: Message, by: User) -> Message:
+    """An author takes a text back while it waits. Raises TextError where it is too late or not theirs."""
+    with transaction.atomic():
+        Contact.objects.lock_pk(message.conversation.contact_id)
+        message.refresh_from_db()
+        if message.author_id != by.pk or message.purpose != Purpose.ORDINARY:
+            raise TextError("Only its author can withdraw a text.")
+        if message.status not in {S.QUEUED, S.HELD, S.DEFERRED}:
+            raise TextError(f"It is too late to withdraw this text: it is {message.get_status_display().lower()}.")
+        message.status, message.reason, message.reason_text = S.CANCELLED, "withdrawn", "Withdrawn by its author."
+        message.marks = [*message.marks, "withdrawn"]
+        message.save(update_fields=["status", "reason", "reason_text", "marks"])
+    return message
+
+
+# ---- claim ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One text that may leave now, and until when its call must have begun (``time.monotonic``)."""
+
+    message: Message
+    call_before: float
+
+
+def claim(conversation_pk: int) -> Claim | None:
+    """Take the next text of a conversation for sending, or None where nothing may leave now.
+
+    Claimed at the database's time, under the contact's lock. The facts are read in statements that begin after that
+    moment (READ COMMITTED), so a webhook answered before it is seen.
+    """
+    with transaction.atomic(durable=True):
+        conversation = Conversation.objects.select_related("line").get(pk=conversation_pk)
+        contact = conversation.contact = Contact.objects.lock_pk(conversation.contact_id)
+        call_before = time.monotonic() + settings.CLAIM_SECONDS
+        now = _database_now()
+        if conversation.messages.filter(status=S.SENDING).exists():
+            return None
+        while message := _next(conversation, now):
+            found = facts.gather(
+                conversation.line,
+                contact.number,
+                purpose=Purpose(message.purpose),
+                contact=contact,
+                text=message,
+                now=max(now, timezone.now()),
+            )
+            decision = gate.decide(found)
+            if message.send_before and now >= message.send_before:
+                _set(message, S.CANCELLED, "too_late", TOO_LATE)
+            elif decision.may_send:
+                _begin(message, now)
+                return Claim(message, call_before)
+            else:
+                _put_off(message, decision)
+    return None
+
+
+def _next(conversation: Conversation, now: dt.datetime) -> Message | None:
+    """The due text with the lowest place, unless an automatic one before it is not through: nothing overtakes that.
+
+    The opt-out confirmation and the help reply wait for nobody.
+    """
+    ahead = (
+        conversation.messages.outgoing()
+        .filter(status__in=[S.QUEUED, S.DEFERRED, S.UNKNOWN])
+        .exclude(purpose__in=[Purpose.ORDINARY, *DOES_NOT_WAIT])
+        .aggregate(first=Min("place"))["first"]
+    )
+    due = conversation.messages.due(now).select_related("request", "wording", "author").in_order()
+    if ahead is not None:
+        due = due.filter(Q(place__lte=ahead) | Q(purpose__in=DOES_NOT_WAIT))
+    message = due.first()
+    if message:
+        message.conversation = conversation
+    return message
+
+
+def _begin(message: Message, now: dt.datetime) -> None:
+    if message.purpose == Purpose.ORDINARY:
+        line = message.conversation.line
+        footer = automatic.wording(Kind.FOOTER, line)
+        message.wording = footer
+        message.sent_body = text.with_footer(
+            message.body,
+            rendering.render(
+                footer.body, Kind.FOOTER, automatic.values(line, message.conversation.contact, message.author)
+            ),
+        )
+    message.status, message.claimed_at = S.SENDING, now
+    message.reason = message.reason_text = ""
+    message.save(update_fields=["status", "claimed_at", "sent_body", "wording", "reason", "reason_text"])
+    opt_in.leaving(message, now)
+
+
+def _put_off(message: Message, decision: gate.Decision) -> None:
+    """The gate's second answer was not "send"."""
+    status = STATUS_FOR[decision.verdict]
+    if status == S.HELD and message.is_automatic:
+        status = S.REFUSED
+    message.not_before = decision.until if status == S.DEFERRED else None
+    _set(message, status, decision.reason, decision.text)
+    if status == S.REFUSED:
+        opt_in.could_not_be_sent(message, decision.text)
+    elif decision.reason is Reason.CONSENT_MISSING:
+        # Consent was there when it was submitted and has gone since: they are asked, as in flow 1.
+        opt_in.ask(message.conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=message.author)
+
+
+def _set(message: Message, status: str, reason: str, words: str) -> None:
+    message.status, message.reason, message.reason_text = status, reason, words
+    message.save(update_fields=["status", "reason", "reason_text", "not_before"])
+
+
+def _database_now() -> dt.datetime:
+    row: dict[str, Any] = Organisation.objects.values(now=Now())[0]
+    return row["now"]
+
+
+# ---- send -----------------------------------------------------------------------------------------------------------
+
+
+def send_due() -> int:
+    """Send all that is due, on a pool of threads; returns how many calls to the provider were made.
+
+    Runs until nothing is due. Any number of workers may do this at once: each text is claimed by one.
+    """
+    made = 0
+    with ThreadPoolExecutor(settings.SENDER_THREADS, thread_name_prefix="sender") as pool:
+        while conversations := _conversations_with_due_texts():
+            calls = sum(pool.map(_send_conversation, conversations))
+            made += calls
+            if not calls:
+                break
+    return made
+
+
+def _conversations_with_due_texts() -> list[int]:
+    due = Message.objects.due(timezone.now()).filter(~Q(conversation__messages__status=S.SENDING))
+    rows = due.values("conversation").annotate(first=Min("pk")).order_by("first")
+    return list(rows.values_list("conversation", flat=True)[:500])
+
+
+def _send_conversation(conversation_pk: int) -> int:
+    """In a thread of its own, with a database connection of its own."""
+    try:
+        return send_conversation(conversation_pk)
+    finally:
+        connections.close_all()
+
+
+def send_conversation(conversation_pk: int) -> int:
+    """Send what is due in one conversation, one text after the other. Returns the number of calls made."""
+    calls = 0
+    while claimed := claim(conversation_pk):
+        calls += 1
+        if not _send(claimed):
+            break
+    return calls
+
+
+def _send(claimed: Claim) -> bool:
+    """Call the provider for a claimed text and record what came of it. True if the provider took it."""
+    message = claimed.message
+    if time.monotonic() >= claimed.call_before:
+        give_back(message)
+        return False
+    try:
+        provider_id = provider.send(
+            line=message.conversation.line.number,
+            to=message.conversation.contact.number,
+            body=message.sent_body,
+            callback_url=f"{settings.PUBLIC_URL}/twilio/status/?m={message.uuid}",
+        )
+    except ProviderError as error:
+        record_failure(message, error)
+        return False
+    record_success(message, provider_id)
+    return True
+
+
+# ---- record the outcome ---------------------------------------------------------------------------------------------
+
+
+def give_back(message: Message) -> None:
+    """The claim grew too old before the call began: it was not made, so the text waits again."""
+    with transaction.atomic(durable=True):
+        Contact.objects.lock_pk(message.conversation.contact_id)
+        if Message.objects.filter(pk=message.pk, status=S.SENDING).update(status=S.QUEUED, claimed_at=None):
+            opt_in.given_back(message)
+
+
+def record_success(message: Message, provider_id: str) -> None:
+    """The provider took it. A callback may have been faster and is not undone."""
+    with transaction.atomic(durable=True):
+        Contact.objects.lock_pk(message.conversation.contact_id)
+        now = timezone.now()
+        Message.objects.filter(pk=message.pk, status__in=[S.SENDING, S.UNKNOWN]).update(status=S.SENT)
+        Message.objects.filter(pk=message.pk).update(provider_id=provider_id)
+        Message.objects.filter(pk=message.pk, sent_at=None).update(sent_at=now)
+        opt_in.taken(Message.objects.get(pk=message.pk))
+
+
+def record_failure(message: Message, error: ProviderError) -> None:
+    """The provider did not take it, or nobody knows whether it did.
+
+    A permanent refusal whose code concerns consent, reachability or an automatic text becomes a receipt in the same
+    transaction, so that it is settled like a callback with that code.
+    """
+    with transaction.atomic(durable=True):
+        Contact.objects.lock_pk(message.conversation.contact_id)
+        message.refresh_from_db(fields=["status", "tries"])
+        if message.status != S.SENDING:
+            return  # a callback or the sweep was faster and knows better
+        message.error_code = error.code[:12]
+        message.tries += 1
+        if error.may_have_left:
+            message.status = S.UNKNOWN
+            message.reason, message.reason_text = "unknown", UNKNOWN_FATE
+        elif error.permanent or message.tries >= TRIES:
+            message.status = S.FAILED
+            message.reason, message.reason_text = "provider", str(error)
+            note_failure(message, S.FAILED, error.code)
+        else:
+            message.status = S.QUEUED
+            message.not_before = timezone.now() + dt.timedelta(seconds=2 ** (message.tries - 1))
+            opt_in.given_back(message)
+        message.save(update_fields=["status", "reason", "reason_text", "error_code", "tries", "not_before"])
+    log.info("text %s: provider error %s, now %s", message.uuid, error.code or "none", message.status)
+
+
+def note_failure(message: Message, status: str, code: str) -> None:
+    """Store a receipt for a delivery that failed, where it changes consent, reachability or what waits behind it."""
+    changes_something = code in provider.TROUBLE or message.request_id or message.purpose in gate.DISCLAIMERS
+    if not changes_something:
+        return
+    conversation = message.conversation
+    Receipt.objects.bulk_create(
+        [
+            Receipt(
+                kind=Receipt.Kind.STATUS,
+                provider_id=str(message.uuid),
+                discriminator=f"{status}:{code}"[:40],
+                number=conversation.contact.number,
+                raw=provider.failure_form(conversation.contact.number, conversation.line.number, code),
+                received_at=timezone.now(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    bell.ring_settle()
+
+
+def is_uuid(text: str) -> bool:
+    """Whether a callback names one of our texts in a form we can look up."""
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+# What a callback may move a text out of. Final states are never left.
+_BEFORE = {
+    S.SENT: [S.SENDING, S.UNKNOWN],
+    S.DELIVERED: [S.SENDING, S.UNKNOWN, S.SENT],
+    S.UNDELIVERED: [S.SENDING, S.UNKNOWN, S.SENT],
+    S.FAILED: [S.SENDING, S.UNKNOWN, S.SENT],
+}
+
+
+def delivery_reported(message_uuid: str, delivery: provider.Delivery) -> None:
+    """A status callback: one conditional update, forward only, however often and in whatever order they come."""
+    if delivery.status is None:
+        return
+    with transaction.atomic(durable=True):
+        mine = Message.objects.outgoing().filter(uuid=message_uuid)
+        moved = mine.filter(status__in=_BEFORE[delivery.status]).update(
+            status=delivery.status, error_code=delivery.error_code
+        )
+        if not moved:
+            return
+        message = mine.select_related("conversation__contact", "conversation__line", "request").get()
+        if delivery.provider_id:
+            mine.filter(provider_id=None).update(provider_id=delivery.provider_id)
+        if delivery.status in {S.UNDELIVERED, S.FAILED}:
+            note_failure(message, delivery.status, delivery.error_code)
+    if delivery.status in LEFT and (message.request_id or message.purpose in gate.DISCLAIMERS):
+        with transaction.atomic(durable=True):
+            Contact.objects.lock_pk(message.conversation.contact_id)
+            opt_in.taken(mine.get())
+    bell.ring_send()
+
+
+# ---- sweeps ---------------------------------------------------------------------------------------------------------
+
+
+def mark_lost(now: dt.datetime) -> None:
+    """Texts whose sender died during the call: they may have left, so they become unknown and are never sent again."""
+    _sweep(Message.objects.lost(now), status=S.UNKNOWN, reason="unknown", reason_text=UNKNOWN_FATE)
+
+
+def drop_late(now: dt.datetime) -> None:
+    """Confirmations that could not leave within five minutes of their STOP (47 CFR 64.1200(a)(12)) never do."""
+    late = Message.objects.waiting().filter(send_before__lte=now)
+    _sweep(late, status=S.CANCELLED, reason="too_late", reason_text=TOO_LATE)
+
+
+def _sweep(messages: MessageQuerySet, **changes: str) -> None:
+    """Change each of ``messages`` that still qualifies once its contact's lock is held."""
+    for message_pk, contact_pk in list(messages.values_list("pk", "conversation__contact")):
+        with transaction.atomic(durable=True):
+            Contact.objects.lock_pk(contact_pk)
+            messages.filter(pk=message_pk).update(**changes)

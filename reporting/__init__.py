@@ -1,0 +1,1 @@
+"""What can be shown: snapshot, funnel, exports, dashboard. Reads consent and messaging, writes nothing of theirs."""

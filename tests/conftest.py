@@ -1,0 +1,47 @@
+"""What every test may rely on: an install with its shipped words and roles, a fake provider, nothing from outside."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from consent import roles, triggers
+from consent.models import Organisation
+from messaging import shipped
+from tests.fake_provider import FakeProvider
+
+
+@pytest.fixture(autouse=True)
+def audit_rows_survive_all_but_the_flush(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Tests with real transactions empty the tables afterwards, which the ledger's triggers refuse: lift them just then.
+
+    The flush ends with post_migrate, which installs them again; the rows that migrations made are put back before.
+    """
+    marker = request.node.get_closest_marker("django_db")
+    if not (marker and marker.kwargs.get("transaction")) and "transactional_db" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("transactional_db")
+    if not Organisation.objects.exists():
+        Organisation.objects.create(pk=1)
+        roles.grant(apps, "consent", roles.CONSENT_PERMISSIONS)
+        shipped.install_words(apps)
+        roles.grant(apps, "messaging", shipped.PERMISSIONS)
+    assert not triggers.missing(connection)
+    yield
+    triggers.lift(connection)
+
+
+@pytest.fixture(autouse=True)
+def quiet_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests settle and send by themselves; the bell's own tests bring their own."""
+    monkeypatch.setattr("messaging.bell._bell.ring", lambda task: None)
+
+
+@pytest.fixture
+def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
+    """Stands in for the call to Twilio; keeps what was sent, fails on request."""
+    fake = FakeProvider()
+    monkeypatch.setattr("messaging.provider.send", fake.send)
+    return fake
