@@ -12,11 +12,11 @@ STAMP := $(VENV)/.installed
 # Where tests and checks keep their files, so that var/ with its data is never theirs.
 SCRATCH := $(CURDIR)/$(VENV)/scratch
 
-# The embedded default, whatever the shell or a .env file says: a setting that is blank counts as not given, and one that
-# is in the environment, blank or not, wins over .env. The rest of the settings lose what the shell gave them.
-NAMED := $(shell sed -n 's/^\#\([A-Z][A-Z_]*\)=.*/\1/p' .env.example)
-EMBEDDED := env $(NAMED:%=-u %) DATA_DIR="$(SCRATCH)" DATABASE_URL= REDIS_URL= PUBLIC_URL= SECRET_KEY= SUPPRESSION_KEY= \
-	TWILIO_ACCOUNT_SID= TWILIO_AUTH_TOKEN= TWILIO_BASE_URL= SIMULATOR=true DEBUG=false
+# The embedded default, whatever the shell or a .env file says: a setting that is blank counts as not given, and one
+# in the environment, blank or not, wins over .env. The other settings lose what the shell gave them.
+NAMED := $(shell sed -n 's/^[^A-Z ]\([A-Z][A-Z_]*\)=.*/\1/p' .env.example)
+EMBEDDED := env $(NAMED:%=-u %) DATA_DIR="$(SCRATCH)" DATABASE_URL= REDIS_URL= PUBLIC_URL= \
+	SECRET_KEY= SUPPRESSION_KEY= TWILIO_ACCOUNT_SID= TWILIO_AUTH_TOKEN= TWILIO_BASE_URL= SIMULATOR=true DEBUG=false
 # For tests the keys are given, so that they also run where no key file may be made.
 TEST_KEYS := SECRET_KEY=only-for-tests-0123456789-abcdefghijklmnopqrstuvwxyz \
 	SUPPRESSION_KEY=only-for-tests-abcdefghijklmnopqrstuvwxyz-0123456789
@@ -81,7 +81,8 @@ fmt: setup ## Format the code and put imports in order
 lock: export CUSTOM_COMPILE_COMMAND := make lock
 lock: ## Make the lock files anew from pyproject.toml (LOCK_ARGS="--upgrade" takes newer releases)
 	@"$(PYTHON)" -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(LOCK_PYTHON)")' 2>/dev/null || { \
-		echo "The lock is made with the oldest Python that Optline supports: make lock PYTHON=python$(LOCK_PYTHON)" >&2; exit 1; }
+		echo "The lock is made with the oldest Python that Optline supports: make lock PYTHON=python$(LOCK_PYTHON)" >&2; \
+			exit 1; }
 	@lock_venv=$$(mktemp -d) && trap 'rm -rf "$$lock_venv"' EXIT && \
 		"$(PYTHON)" -m venv "$$lock_venv" && \
 		"$$lock_venv/bin/python" -m pip --disable-pip-version-check install --quiet $(LOCK_TOOL) && \

@@ -1,8 +1,8 @@
 """Every setting of Optline, in one file.
 
 Read from the environment or a ``.env`` file; ``.env.example`` lists each name with its default. With nothing set the
-embedded default runs: SQLite, a worker inside the serving process and the simulator in Twilio's place. With DATABASE_URL
-and REDIS_URL the same code runs on PostgreSQL and Redis.
+embedded default runs: SQLite, a worker inside the serving process and the simulator in Twilio's place. With
+DATABASE_URL and REDIS_URL the same code runs on PostgreSQL and Redis.
 """
 
 from pathlib import Path
@@ -162,6 +162,10 @@ LOGGING = {
     "loggers": {
         # At INFO the SDK logs each request with its full numbers and words.
         "twilio.http_client": {"level": "WARNING"},
+        # One line per sweep every few seconds says nothing.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
 

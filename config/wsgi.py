@@ -1,20 +1,16 @@
-"""The serving process. In the embedded default it also starts the worker inside itself."""
+"""The serving process. It refuses unsafe settings, and in the embedded default starts the worker inside itself."""
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
 
-from django.conf import settings
-from django.core.checks import Tags, run_checks
-from django.core.exceptions import ImproperlyConfigured
+from config.safety import refuse_unsafe_settings  # noqa: E402  (needs the apps that the line above loads)
 
-unsafe = [message for message in run_checks(tags=[Tags.security]) if message.is_serious()]
-if unsafe:
-    raise ImproperlyConfigured("\n".join(f"({message.id}) {message.msg} {message.hint or ''}" for message in unsafe))
+refuse_unsafe_settings()
 
 if settings.EMBEDDED:
     from config.celery import app

@@ -1,4 +1,4 @@
-"""System checks about secrets, policies and lines. Ids are consent.E… (must not run) and consent.W… (should be looked at)."""
+"""System checks about secrets, policies and lines: consent.E… must not run, consent.W… should be looked at."""
 
 import datetime as dt
 from collections.abc import Iterable

@@ -48,7 +48,10 @@ class Authority(Enum):
 
 @dataclass(frozen=True)
 class Proof:
-    """Where a change comes from and what proves it. ``evidence`` is JSON data without floats, NULs or lone surrogates."""
+    """Where a change comes from and what proves it.
+
+    ``evidence`` is JSON data without floats, NULs or lone surrogates.
+    """
 
     channel: str
     evidence: Mapping[str, Any]

@@ -15,9 +15,12 @@ ENTRIES, EVIDENCE = "consent_ledgerentry", "consent_evidence"
 _ERASURE = f"EXISTS (SELECT 1 FROM {ENTRIES} e WHERE e.kind = 'evidence_erased' AND e.evidence_digest = OLD.digest)"
 
 _SQLITE = {
-    "optline_entries_no_update": f"BEFORE UPDATE ON {ENTRIES} BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END",
-    "optline_entries_no_delete": f"BEFORE DELETE ON {ENTRIES} BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END",
-    "optline_evidence_no_update": f"BEFORE UPDATE ON {EVIDENCE} BEGIN SELECT RAISE(ABORT, 'evidence is never changed'); END",
+    "optline_entries_no_update": f"BEFORE UPDATE ON {ENTRIES} "
+    "BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END",
+    "optline_entries_no_delete": f"BEFORE DELETE ON {ENTRIES} "
+    "BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END",
+    "optline_evidence_no_update": f"BEFORE UPDATE ON {EVIDENCE} "
+    "BEGIN SELECT RAISE(ABORT, 'evidence is never changed'); END",
     "optline_evidence_no_delete": f"BEFORE DELETE ON {EVIDENCE} WHEN NOT {_ERASURE} "
     "BEGIN SELECT RAISE(ABORT, 'evidence is deleted only by an erasure'); END",
 }

@@ -1,6 +1,6 @@
 """Prove the ledger against itself: chains, heads, evidence and the state table."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -47,7 +47,7 @@ def verify() -> Iterator[Fault]:
             yield Fault(contact["uuid"], *fault)
 
 
-def _first_fault(contact: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
     previous, seq = "", 0
     for entry in entries:
         seq += 1
@@ -73,12 +73,12 @@ def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
         row = kept.get(digest)
         if row is None and digest not in erased:
             return seq, "its evidence is gone without an erasure"
-        if row is not None and chain.evidence_digest(row.salt, row.data) != digest:
+        if row is not None and chain.evidence_digest(bytes(row.salt), row.data) != digest:
             return seq, "its evidence was changed"
     return None
 
 
-def _state_fault(contact: dict[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
     recorded = {entry["line_id"]: entry for entry in entries if entry["line_id"]}
     for line_id, status in Consent.objects.filter(contact_id=contact["pk"]).values_list("line_id", "status"):
         last = recorded.pop(line_id, None)

@@ -1,7 +1,7 @@
 """The REST API. A token acts as its user, with that user's lines and permissions.
 
-Bad input is answered 400 with the field and what is wrong with it. A line that the user may not use is answered like one
-that does not exist, so that nobody can sound out the others.
+Bad input is answered 400 with the field and what is wrong with it. A line that the user may not use is answered like
+one that does not exist, so that nobody can sound out the others.
 """
 
 import hashlib
@@ -59,7 +59,7 @@ class LineField(serializers.CharField):
     """One of the user's lines, named by its number."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(trim_whitespace=False, max_length=40, **kwargs)
+        super().__init__(trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> Line:  # type: ignore[override]
         raw = super().to_internal_value(data)

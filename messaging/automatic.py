@@ -64,8 +64,8 @@ def say(
 ) -> Message:
     """Queue one automatic text, or keep it as refused with the gate's reason: an automatic text is never held.
 
-    ``words`` replace the template's, with the same variables (a responder's own reply). A receipt causes at most one text
-    per purpose, whoever reads it.
+    ``words`` replace the template's, with the same variables (a responder's own reply). A receipt causes at most one
+    text per purpose, whoever reads it.
     """
     line, contact = conversation.line, conversation.contact
     kind = kind or Kind(purpose.value)

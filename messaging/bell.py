@@ -73,11 +73,12 @@ class _Line:
 
     def publish(self, task: str) -> None:
         kept = self._connection is not None
+        began = time.monotonic()
         try:
             self._send(task)
         except BROKEN:
             self._hang_up()
-            if not kept:
+            if not kept or time.monotonic() - began >= GIVE_UP_SECONDS:
                 raise
             # The broker may just have been restarted under a connection we kept: once more with a new one.
             try:
@@ -93,11 +94,11 @@ class _Line:
                 **app.conf.broker_transport_options,
                 "socket_connect_timeout": GIVE_UP_SECONDS,
                 "socket_timeout": GIVE_UP_SECONDS,
-                "max_retries": 1,
+                "max_retries": 0,
                 "interval_start": 0,
             }
             self._connection = app.connection_for_write(transport_options=options)
-        app.tasks[task].apply_async(connection=self._connection, retry=False)
+        app.send_task(task, connection=self._connection, retry=False, ignore_result=True)
 
     def _hang_up(self) -> None:
         if self._connection is not None:

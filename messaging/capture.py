@@ -33,7 +33,7 @@ def revoke(
     confirm: bool = False,
     words: str = "",
 ) -> Revoked:
-    """Opt a contact out, on ``line`` and on every line that ``scope`` reaches (the organisation's policy of that moment).
+    """Opt a contact out on ``line`` and on every line that ``scope`` reaches (else the policy of that moment).
 
     Cancels all that waits on those lines, a waiting opt-out confirmation excepted, and leaves notices. With ``confirm``
     the contact gets one confirmation on ``line``: only for the opt-out that changed something, only where Optline

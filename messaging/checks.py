@@ -40,7 +40,7 @@ def provider_is_configured(**kwargs: Any) -> list[CheckMessage]:
     if not settings.SIMULATOR and not settings.PUBLIC_URL.startswith("https://"):
         found.append(
             Warning(
-                "PUBLIC_URL is not an https address: Twilio's webhooks would travel in the clear, if they arrive at all.",
+                "PUBLIC_URL is not an https address: Twilio's webhooks would travel in the clear, if at all.",
                 hint="Set PUBLIC_URL to the address under which Twilio reaches this install.",
                 id="messaging.W001",
             )

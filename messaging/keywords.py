@@ -70,7 +70,7 @@ BUILT_IN_KEYWORDS = tuple(Keyword(word, action) for word, action in BUILT_IN.ite
 
 
 def normalise(text: str) -> str:
-    """Upper case words with single spaces; what is neither letter nor digit separates words or is dropped at the ends."""
+    """Upper-case words with single spaces between them; what is neither letter nor digit only separates words."""
     text = unicodedata.normalize("NFKC", text)
     # Invisible characters sit inside words ("ST\u200bOP"), so they vanish instead of separating.
     text = "".join(

@@ -49,8 +49,8 @@ class TextError(Exception):
 def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> Message:
     """Take one ordinary text for ``to`` (E.164) and let the gate decide: queued, held, deferred or refused.
 
-    A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9). Every
-    text is kept, refused ones with their reason.
+    A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9).
+    Every text is kept, refused ones with their reason.
     """
     with transaction.atomic():
         contact = Contact.objects.lock(to)

@@ -65,7 +65,10 @@ _OPT_OUT_WORDS = {word.value: word for word in OptOutWord}
 
 
 class ProviderError(Exception):
-    """A text was not taken. ``permanent``: trying again is pointless. ``may_have_left``: nobody knows, so never resend."""
+    """A text was not taken.
+
+    ``permanent``: trying again is pointless. ``may_have_left``: nobody knows, so it is never sent again.
+    """
 
     def __init__(self, code: str, message: str, *, permanent: bool, may_have_left: bool) -> None:
         super().__init__(message)
@@ -97,7 +100,10 @@ class Delivery:
 
 
 def send(*, line: str, to: str, body: str, callback_url: str) -> str:
-    """Give one text to the provider; returns its id. Raises ProviderError. Called once per text, never in a transaction."""
+    """Give one text to the provider; returns its id. Raises ProviderError.
+
+    Called once per text and outside any transaction.
+    """
     try:
         message = _client().messages.create(from_=line, to=to, body=body, status_callback=callback_url)
     except TwilioRestException as error:

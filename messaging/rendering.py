@@ -46,7 +46,8 @@ def check(body: str, kind: Kind) -> None:
             )
         if match[1] not in names:
             raise WordingError(
-                f"“{{{match[1]}}}” at character {match.start() + 1} is no variable. Possible are: {', '.join(sorted(names))}."
+                f"“{{{match[1]}}}” at character {match.start() + 1} is no variable. "
+                f"Possible are: {', '.join(sorted(names))}."
             )
 
 

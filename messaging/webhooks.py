@@ -38,7 +38,7 @@ def signed(view: View) -> View:
 
 @signed
 def inbound(request: HttpRequest) -> HttpResponse:
-    """Keep a contact's text as it came. Known already: nothing new. Where it can't be stored the 500 makes Twilio retry."""
+    """Keep a contact's text as it came. Known already: nothing new. Can't be stored: 500, never a false 200."""
     text = provider.parse_inbound(provider.form(request.body))
     receipt = Receipt(
         kind=Receipt.Kind.INBOUND,
@@ -55,7 +55,7 @@ def inbound(request: HttpRequest) -> HttpResponse:
 
 @signed
 def status(request: HttpRequest) -> HttpResponse:
-    """Move one of our texts forward. It is found by the id of ours in the signed URL, so it may come before the answer."""
+    """Move one of our texts forward. The id of ours in the signed URL finds it even before the answer is stored."""
     message_uuid = request.GET.get("m", "")
     if outbound.is_uuid(message_uuid):
         outbound.delivery_reported(message_uuid, provider.parse_delivery(provider.form(request.body)))

@@ -33,7 +33,8 @@ NOTICES = frozenset(kind for kind in Kind if kind.value.startswith("notice_"))
 DEFAULTS: dict[Kind, str] = {
     Kind.REQUEST_OURS: (
         "Automatic message: {agent_name} at {company_name} would like to text you about your requests ({frequency}). "
-        "We need your OK first: reply {accept_word} to agree, STOP to refuse. HELP for help. Msg & data rates may apply."
+        "We need your OK first: reply {accept_word} to agree, STOP to refuse. HELP for help. "
+        "Msg & data rates may apply."
     ),
     Kind.REQUEST_THEIRS: (
         "Automatic message: you wrote to {line_name} at {company_name}. Your text is delivered once you agree to get "

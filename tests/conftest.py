@@ -1,6 +1,7 @@
 """What every test may rely on: an install with its shipped words and roles, a fake provider, nothing from outside."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.apps import apps
@@ -14,7 +15,7 @@ from tests.fake_provider import FakeProvider
 
 @pytest.fixture(autouse=True)
 def audit_rows_survive_all_but_the_flush(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Tests with real transactions empty the tables afterwards, which the ledger's triggers refuse: lift them just then.
+    """Tests with real transactions empty the tables afterwards, which the ledger's triggers refuse: lift them then.
 
     The flush ends with post_migrate, which installs them again; the rows that migrations made are put back before.
     """
@@ -31,6 +32,12 @@ def audit_rows_survive_all_but_the_flush(request: pytest.FixtureRequest) -> Iter
     assert not triggers.missing(connection)
     yield
     triggers.lift(connection)
+
+
+@pytest.fixture(autouse=True)
+def static_files_are_not_read_for_every_client(settings: Any) -> None:
+    """WhiteNoise otherwise walks through every static file whenever a test client loads the middleware."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)

@@ -65,7 +65,7 @@ class Contact(models.Model):
 
 
 def suppression_digest(number: str) -> str:
-    """The keyed hash under which a number stays suppressed after it was erased (SUPPRESSION_KEY, which never rotates)."""
+    """The keyed hash that recognises a number after it was erased (SUPPRESSION_KEY, which never rotates)."""
     return hmac.new(settings.SUPPRESSION_KEY.encode(), number.encode(), hashlib.sha256).hexdigest()
 
 

@@ -93,11 +93,14 @@ class Line(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.number})"
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Any, values: Any) -> "Line":
-        line = super().from_db(db, field_names, values)
-        line._stored_category = line.__dict__.get("category")
-        return line
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.kind = self.kind_of(self.number)
+        before = Line.objects.filter(pk=self.pk).values_list("category", flat=True).first()
+        if before != self.category:
+            self.opened_at = None
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "opened_at"}
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         try:
@@ -119,15 +122,6 @@ class Line(models.Model):
                     "Choose “Opt-in with consent” or another category."
                 }
             )
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        self.kind = self.kind_of(self.number)
-        if self._state.adding or getattr(self, "_stored_category", self.category) != self.category:
-            self.opened_at = None
-            if kwargs.get("update_fields") is not None:
-                kwargs["update_fields"] = {*kwargs["update_fields"], "opened_at"}
-        super().save(*args, **kwargs)
-        self._stored_category = self.category
 
     @staticmethod
     def kind_of(number: str) -> LineKind:

@@ -77,7 +77,8 @@ class Organisation(models.Model):
         if bool(self.next_revocation_scope) != bool(self.next_revocation_scope_on):
             raise ValidationError(
                 {
-                    "next_revocation_scope_on": "A change of scope needs both what it changes to and the day. Clear both for none."
+                    "next_revocation_scope_on": "A change of scope needs both what it changes to and the day. "
+                    "Clear both for none."
                 }
             )
 

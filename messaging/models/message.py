@@ -141,7 +141,7 @@ class Message(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """A key under which an API client submitted a text: the same key again gives the same answer, never a second text."""
+    """A key under which an API client submitted a text. The same key again gives the same answer, no second text."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE)
     key = models.CharField(max_length=200)

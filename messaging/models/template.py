@@ -93,12 +93,6 @@ class TemplateVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.template}, version {self.number}"
 
-    def clean(self) -> None:
-        try:
-            rendering.check(self.body, Kind(self.template.kind))
-        except rendering.WordingError as error:
-            raise ValidationError({"body": str(error)}) from None
-
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise AuditRowError("A saved wording is never changed. Save a new version.")
@@ -106,3 +100,9 @@ class TemplateVersion(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditRowError("A saved wording is never deleted.")
+
+    def clean(self) -> None:
+        try:
+            rendering.check(self.body, Kind(self.template.kind))
+        except rendering.WordingError as error:
+            raise ValidationError({"body": str(error)}) from None

@@ -7,7 +7,7 @@ class Command(BaseCommand):
     help = "Recompute every contact's chain of ledger entries and compare it with what is stored."
 
     def handle(self, *args: object, **options: object) -> None:
-        """Exit 0 when every chain holds; else one line per broken chain (contact uuid, seq, what does not fit), exit 1."""
+        """Exit 0 when every chain holds; else 1 and a line per broken chain: contact uuid, seq, what does not fit."""
         broken = 0
         for fault in verify():
             broken += 1

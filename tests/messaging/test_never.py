@@ -1,0 +1,302 @@
+"""What must never happen, against random histories.
+
+Contacts, agents, officers, a slow network and a failing provider act in any order through the public ways in; after
+every step, and for every single text at the moment it leaves, the rules of PRODUCT "What must never happen" are held
+against a ledger of the test's own: what the contacts texted, and when.
+"""
+
+import datetime as dt
+import os
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+import pytest
+import time_machine
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from consent import ledger
+from consent.gate import Purpose
+from consent.ledger import Proof
+from consent.models import Consent, Contact, Line
+from consent.verification import verify
+from consent.vocabulary import Channel, Mode, Status
+from messaging import capture, inbound, outbound
+from messaging.models import Message, Receipt
+from messaging.models.message import MessageStatus
+from messaging.provider import ProviderError
+from tests.fake_provider import FakeProvider
+from tests.make import JANE, OMAR, make_agent, make_line, make_officer
+from tests.world import callback, inbound_fields, post_webhook, work
+
+CONSENT_LINE, DISCLAIMER_LINE = "+12065550100", "+12065550101"
+NUMBERS = st.sampled_from([JANE, OMAR])
+LINES = st.sampled_from([CONSENT_LINE, DISCLAIMER_LINE])
+STOPS = {"STOP", "stop!", "STOPALL", "Unsubscribe"}
+STARTS = {"START", "unstop"}
+WORDS = st.sampled_from([*sorted(STOPS | STARTS), "YES", "NO", "HELP", "hello", "please stop by at five", "👍"])
+# The suite plays the same few each time; `make soak` plays many new ones.
+FEW = 20
+HISTORIES = int(os.environ.get("HISTORIES", FEW))
+MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
+ERRORS = [
+    ProviderError("20429", "slow down", permanent=False, may_have_left=False),
+    ProviderError("", "no answer", permanent=False, may_have_left=True),
+    ProviderError("21610", "blocked", permanent=True, may_have_left=False),
+    ProviderError("30007", "filtered", permanent=True, may_have_left=False),
+]
+
+
+@dataclass
+class Known:
+    """What the test itself knows of one contact on one line. Times are the contact's, whenever they were read."""
+
+    outs: list[dt.datetime] = field(default_factory=list)
+    ins: list[dt.datetime] = field(default_factory=list)
+    asked: list[dt.datetime] = field(default_factory=list)
+    confirmations: int = 0
+    under_review: bool = False
+
+    def last_out(self) -> dt.datetime | None:
+        return max(self.outs, default=None)
+
+    def is_out(self) -> bool:
+        """A tie is out."""
+        return bool(self.outs) and max(self.outs) >= max(self.ins, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+
+    def agreed(self) -> bool:
+        return bool(self.ins) and not self.is_out()
+
+
+class Witness(FakeProvider):
+    """The provider's side of the wire: judges each text at the moment it leaves."""
+
+    world: "Histories"
+
+    def send(self, *, line: str, to: str, body: str, callback_url: str) -> str:
+        self.world.judge(line, to, callback_url.rpartition("m=")[2])
+        return super().send(line=line, to=to, body=body, callback_url=callback_url)
+
+
+class Histories(RuleBasedStateMachine):
+    @initialize()
+    def install(self) -> None:
+        self.provider = Witness()
+        self.provider.world = self
+        self.patches = pytest.MonkeyPatch()
+        self.patches.setattr("messaging.provider.send", self.provider.send)
+        self.patches.setattr("messaging.outbound._database_now", timezone.now)
+        self.traveller = time_machine.travel(dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC), tick=False)
+        self.clock = self.traveller.start()
+        self.savepoint = transaction.atomic()
+        self.savepoint._from_testcase = True  # so that "durable" blocks may run inside
+        self.savepoint.__enter__()
+        self.lines = {
+            CONSENT_LINE: make_line(CONSENT_LINE, mode=Mode.CONSENT),
+            DISCLAIMER_LINE: make_line(DISCLAIMER_LINE, mode=Mode.DISCLAIMER),
+        }
+        self.agents = [make_agent(*self.lines.values()), make_agent(*self.lines.values())]
+        self.officer = make_officer()
+        self.known: dict[tuple[str, str], Known] = defaultdict(Known)
+        self.barred: set[str] = set()
+        self.posted: list[dict[str, str]] = []
+
+    def teardown(self) -> None:
+        if hasattr(self, "savepoint"):
+            transaction.set_rollback(True)
+            self.savepoint.__exit__(None, None, None)
+            self.traveller.stop()
+            self.patches.undo()
+
+    # ---- what may happen ------------------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([1, 30, 240, 400, 3600, 90_000, 8 * 86_400, 31 * 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        self.clock.shift(dt.timedelta(seconds=seconds))
+
+    @rule(to=NUMBERS, line=LINES, agent=st.integers(0, 1))
+    def agent_texts(self, to: str, line: str, agent: int) -> None:
+        outbound.submit(line=self.lines[line], to=to, body="Your order is ready", author=self.agents[agent])
+
+    @rule(to=NUMBERS)
+    def agent_withdraws(self, to: str) -> None:
+        text = Message.objects.waiting().filter(conversation__contact__number=to, purpose=Purpose.ORDINARY).last()
+        if text and text.author:
+            outbound.withdraw(text, text.author)
+
+    @rule(sender=NUMBERS, line=LINES, word=WORDS, late=st.sampled_from([0, 0, 0, 60, 4000]))
+    def contact_texts(self, sender: str, line: str, word: str, late: int) -> None:
+        """``late``: the webhook took that many seconds; the provider's own time says so."""
+        self.clock.shift(dt.timedelta(seconds=1))
+        at = timezone.now() - dt.timedelta(seconds=late)
+        fields = inbound_fields(sender, self.lines[line], word)
+        assert post_webhook("/twilio/inbound/", fields).status_code == 200
+        Receipt.objects.filter(provider_id=fields["MessageSid"]).update(occurred_at=at)
+        self.posted.append(fields)
+        if word in STOPS:
+            for known in (self.known[sender, number] for number in self.lines):  # both lines are of one category
+                known.outs.append(at)
+        elif word in STARTS:
+            self.known[sender, line].ins.append(at)
+        elif word == "YES":
+            known = self.known[sender, line]
+            last_out = known.last_out()
+            if any(last_out is None or asked > last_out for asked in known.asked):
+                known.ins.append(at)
+
+    @rule(data=st.data())
+    def webhook_repeats(self, data: st.DataObject) -> None:
+        if self.posted:
+            assert post_webhook("/twilio/inbound/", data.draw(st.sampled_from(self.posted))).status_code == 200
+
+    @rule(data=st.data(), status=st.sampled_from(["sent", "delivered", "undelivered", "failed", "queued"]))
+    def callback_comes(self, data: st.DataObject, status: str) -> None:
+        left = Message.objects.outgoing().exclude(claimed_at=None).order_by("pk")
+        if left:
+            message = data.draw(st.sampled_from(list(left)))
+            assert callback(message, status).status_code == 200
+
+    @rule(error=st.sampled_from(ERRORS))
+    def provider_will_fail(self, error: ProviderError) -> None:
+        self.provider.errors.append(error)
+
+    @rule()
+    def workers_work(self) -> None:
+        work()
+
+    @rule(number=NUMBERS)
+    def a_worker_settles(self, number: str) -> None:
+        inbound.settle_number(number)
+
+    @rule()
+    def sweeps_run(self) -> None:
+        inbound.expire_requests()
+        outbound.mark_lost(timezone.now())
+        outbound.drop_late(timezone.now())
+
+    @rule(number=NUMBERS, line=LINES)
+    def officer_lifts(self, number: str, line: str) -> None:
+        self.clock.shift(dt.timedelta(seconds=1))
+        contact = Contact.objects.lock(number)
+        state = Consent.objects.filter(contact=contact, line=self.lines[line]).first()
+        if state and state.status == Status.OPTED_OUT:
+            capture.lift_opt_out(contact, self.lines[line], by=self.officer, reason="mistake", evidence={"call": "7"})
+            self.known[number, line].ins.append(timezone.now())
+
+    @rule(number=NUMBERS, line=LINES)
+    def agent_records_a_revocation(self, number: str, line: str) -> None:
+        now = timezone.now()
+        capture.record_revocation(
+            number, self.lines[line], by=self.agents[0], route="call", words="no more", occurred_at=now
+        )
+        for each in self.lines:
+            known = self.known[number, each]
+            if not any(own > now for own in known.ins):
+                known.outs.append(now)
+
+    @rule(number=NUMBERS)
+    def officer_bars_or_unbars(self, number: str) -> None:
+        contact, proof = Contact.objects.lock(number), Proof(Channel.AGENT, {"reason": "asked"}, actor=self.officer)
+        if number in self.barred:
+            ledger.lift_do_not_contact(contact, proof)
+            self.barred.discard(number)
+        else:
+            ledger.add_do_not_contact(contact, proof, reason="asked")
+            self.barred.add(number)
+
+    @rule(number=NUMBERS, line=LINES, opens=st.booleans())
+    def review(self, number: str, line: str, opens: bool) -> None:
+        contact, proof = Contact.objects.lock(number), Proof(Channel.KEYWORD, {"text": "leave me"})
+        verb = ledger.open_review if opens else ledger.close_review
+        verb(contact, self.lines[line], proof, at=timezone.now())
+
+    # ---- what must hold -------------------------------------------------------------------------------------------
+
+    def judge(self, line: str, to: str, uuid: str) -> None:
+        message = Message.objects.get(uuid=uuid)
+        known, purpose, now = self.known[to, line], Purpose(message.purpose), timezone.now()
+        state = Consent.objects.filter(contact__number=to, line__number=line).first()
+        assert uuid not in [sent.callback_url.rpartition("m=")[2] for sent in self.provider.sent], "sent twice"
+        assert to not in self.barred, "a text to a number on the do-not-contact list"
+        assert not Receipt.objects.unsettled().filter(number=to).exists(), "a text overtook an unread webhook"
+        if known.is_out():
+            last_out = known.last_out()
+            assert last_out
+            since = now - last_out
+            assert purpose in {
+                Purpose.OPT_OUT_CONFIRMATION,
+                Purpose.HELP_REPLY,
+                Purpose.REQUEST_THEIRS,
+                Purpose.WAY_BACK,
+            }, f"{purpose} to somebody who opted out"
+            if purpose in {Purpose.REQUEST_THEIRS, Purpose.WAY_BACK}:
+                assert since >= DAY, "not silent for a day after the STOP"
+        if purpose is Purpose.ORDINARY and self.lines[line].mode == Mode.CONSENT:
+            assert known.agreed(), "an ordinary text without consent"
+        if state and state.review_since and purpose not in {Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY}:
+            raise AssertionError(f"{purpose} to somebody under review")
+        if purpose is Purpose.OPT_OUT_CONFIRMATION:
+            assert any(dt.timedelta(0) <= now - out <= 5 * MINUTE for out in known.outs), "a late confirmation"
+            known.confirmations += 1
+            assert known.confirmations <= len(set(known.outs)), "two confirmations for one STOP"
+        if message.request_id:
+            known.asked.append(now)
+            recent = [asked for asked in known.asked if asked > now - 30 * DAY]
+            assert len(recent) <= 2 + self.failed_requests(message), "asked more often than the limit"
+        next_error = self.provider.errors[0] if self.provider.errors else None
+        if next_error and next_error.code == "21610":
+            for each in self.lines:  # an opt-out at the time of the claim, for the category
+                self.known[to, each].outs.append(message.claimed_at or now)
+
+    def failed_requests(self, message: Message) -> int:
+        """Requests that failed don't count against the limit."""
+        return (
+            Message.objects.filter(conversation=message.conversation_id)
+            .exclude(request=None)
+            .exclude(request__outcome__in=["", "accepted", "rejected", "expired"])
+            .count()
+        )
+
+    @invariant()
+    def who_is_out_is_recorded_as_out(self) -> None:
+        for (number, line), known in getattr(self, "known", {}).items():
+            if Receipt.objects.unsettled().filter(number=number).exists():
+                continue
+            state = Consent.objects.filter(contact__number=number, line__number=line).first()
+            if known.is_out():
+                assert state and state.status == Status.OPTED_OUT, f"a STOP of {number} on {line} was lost"
+
+    @invariant()
+    def the_ledger_holds(self) -> None:
+        if hasattr(self, "known"):
+            assert list(verify()) == []
+
+    @invariant()
+    def nobody_waits_behind_an_opt_out(self) -> None:
+        if hasattr(self, "known"):
+            stuck = Message.objects.waiting().filter(purpose=Purpose.ORDINARY, status=MessageStatus.HELD)
+            for text in stuck.select_related("conversation"):
+                pair = text.conversation
+                state = Consent.objects.filter(contact=pair.contact_id, line=pair.line_id).first()
+                if state is None:
+                    continue  # asked, but the provider has not taken the request yet
+                assert state.status != Status.OPTED_OUT, "a held text survived an opt-out"
+                assert state.status != Status.OPTED_IN or state.review_since, "a held text was forgotten"
+
+
+@pytest.mark.django_db
+def test_no_history_breaks_the_rules() -> None:
+    assert Line.objects.count() == 0
+    run_state_machine_as_test(
+        Histories,
+        settings=settings(
+            max_examples=HISTORIES,
+            stateful_step_count=20,
+            deadline=None,
+            derandomize=HISTORIES == FEW,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
