@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from queue import SimpleQueue
 from urllib.parse import urldefrag, urlencode
 from uuid import NAMESPACE_URL, uuid4, uuid5
@@ -33,7 +33,7 @@ INBOUND_PATH = "/twilio/inbound/"
 COURIERS = 4
 LEASE_SECONDS = 6.0
 HEARTBEAT_SECONDS = 2.0
-_TIMEOUT = urllib3.Timeout(connect=5.0, total=15.0)  # as long as Twilio waits
+WAIT_SECONDS = 15.0  # in all, as long as Twilio waits
 # Only these are tried once more: the request did not get through. A slow answer or an error status is final.
 _NOT_CONNECTED = (
     urllib3.exceptions.NewConnectionError,
@@ -50,7 +50,8 @@ class _Office:
 
     def __init__(self) -> None:
         self.name = uuid4().hex
-        self.pool = urllib3.PoolManager(num_pools=8, maxsize=COURIERS, timeout=_TIMEOUT, retries=False)
+        timeout = urllib3.Timeout(connect=5.0, total=WAIT_SECONDS)
+        self.pool = urllib3.PoolManager(num_pools=8, maxsize=COURIERS, timeout=timeout, retries=False)
         self.unfinished = 0
         self.changed = threading.Condition()
         self.closing = threading.Event()
@@ -76,7 +77,7 @@ class _Office:
         for queue in self.queues:
             queue.put(None)
         for thread in self.threads:
-            thread.join(timeout=_TIMEOUT.total)
+            thread.join(timeout=WAIT_SECONDS)
         self.pool.clear()
 
     def _courier(self, queue: "SimpleQueue[Job | None]") -> None:
@@ -124,11 +125,29 @@ def wake() -> None:
     _open_office()
 
 
-def owe(db: sqlite3.Connection, kind: store.LogKind, **details: object) -> Job:
+def owe(
+    db: sqlite3.Connection,
+    kind: store.LogKind,
+    *,
+    sid: str,
+    contact: str,
+    url: str,
+    form: Mapping[str, str] | None = None,
+    copies: int = 1,
+) -> Job:
     """Write down, in the transaction that causes it, a delivery that this process will make."""
-    lease_until = time.time() + LEASE_SECONDS
-    contact = str(details["contact"])
-    return store.add_delivery(db, kind, owner=_open_office().name, lease_until=lease_until, **details), contact  # type: ignore[arg-type]
+    delivery_id = store.add_delivery(
+        db,
+        kind,
+        sid=sid,
+        contact=contact,
+        url=url,
+        form=form or {},
+        copies=copies,
+        owner=_open_office().name,
+        lease_until=time.time() + LEASE_SECONDS,
+    )
+    return delivery_id, contact
 
 
 def expect(jobs: Iterable[Job]) -> None:
@@ -194,12 +213,12 @@ def inbound_form(
     }
     for side, number in (("From", contact), ("To", line)):
         form |= {f"{side}Country": carrier.country(number), f"{side}State": "", f"{side}City": "", f"{side}Zip": ""}
-    for number in range(media):
-        form[f"MediaUrl{number}"] = (
+    for picture in range(media):
+        form[f"MediaUrl{picture}"] = (
             f"{settings.TWILIO_BASE_URL}/{API_VERSION}/Accounts/{settings.TWILIO_ACCOUNT_SID}/Messages/{sid}"
-            f"/Media/ME{uuid5(NAMESPACE_URL, f'{sid}/{number}').hex}"
+            f"/Media/ME{uuid5(NAMESPACE_URL, f'{sid}/{picture}').hex}"
         )
-        form[f"MediaContentType{number}"] = "image/jpeg"
+        form[f"MediaContentType{picture}"] = "image/jpeg"
     if opt_out_type:
         form["OptOutType"] = opt_out_type
     return form

@@ -4,7 +4,6 @@ import base64
 import hmac
 import sys
 import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import wraps
@@ -12,12 +11,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, QueryDict
 from django.views.decorators.csrf import csrf_exempt
 
 from messaging.simulator import delivery, store, traffic
 from messaging.simulator.delivery import API_VERSION
-from messaging.simulator.guard import AnsweredFirst, simulator_only
+from messaging.simulator.guard import AnsweredFirst, View, simulator_only
 from messaging.simulator.store import Direction
 from messaging.simulator.traffic import Outgoing, Refusal
 
@@ -26,11 +25,11 @@ MAX_PAGES = 1_000_000
 _never = threading.Event()  # to wait on, for an answer that hangs
 
 
-def with_credentials(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def with_credentials(view: View) -> View:
     """401 unless HTTP Basic brings the account's sid and one of its tokens, and the path names that account."""
 
     @wraps(view)
-    def checked(request: HttpRequest, account: str, **kwargs: Any) -> HttpResponse:
+    def checked(request: HttpRequest, account: str, **kwargs: Any) -> HttpResponseBase:
         if account != settings.TWILIO_ACCOUNT_SID or not _authenticated(request):
             answer = error(Refusal(401, 20003, "Authenticate"))
             answer["WWW-Authenticate"] = 'Basic realm="Twilio API"'
@@ -61,14 +60,14 @@ def message(request: HttpRequest, sid: str) -> HttpResponse:
         return error(Refusal(405, 20004, "Method not allowed"))
     row = store.message(store.reading(), sid)
     if row is None or row["direction"] == Direction.NETWORK:
-        return unknown(request)
+        return _not_found(request)
     return JsonResponse(as_resource(row))
 
 
 @csrf_exempt
 @simulator_only
 def unknown(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-    return error(Refusal(404, 20404, f"The requested resource {request.path} was not found"))
+    return _not_found(request)
 
 
 def error(refusal: Refusal) -> JsonResponse:
@@ -112,6 +111,10 @@ def as_resource(row: Any) -> dict[str, Any]:
     }
 
 
+def _not_found(request: HttpRequest) -> JsonResponse:
+    return error(Refusal(404, 20404, f"The requested resource {request.path} was not found"))
+
+
 def _authenticated(request: HttpRequest) -> bool:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
@@ -153,7 +156,8 @@ def _create(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest) -> HttpResponse:
     """Newest first. The token of the next page is the last message shown, so that new ones don't shift the pages."""
     query = request.GET
-    where, values = [f"direction != '{Direction.NETWORK}'"], []
+    where = [f"direction != '{Direction.NETWORK}'"]
+    values: list[str | float] = []
     for name, column_in, column_out in (("From", "contact", "line"), ("To", "line", "contact")):
         if value := query.get(name):
             where.append(f"CASE direction WHEN '{Direction.INBOUND}' THEN {column_in} ELSE {column_out} END = ?")
@@ -168,7 +172,8 @@ def _list(request: HttpRequest) -> HttpResponse:
             ("DateSent<", "moment < ?"),
         ):
             if value := query.get(name):
-                start, end = _span(value)
+                # The SDK sends a date as its midnight; without < or > it means the whole day.
+                start, end = _span(value[:10] if name == "DateSent" else value)
                 where.append(clause.replace("moment", "COALESCE(sent_at, created_at)"))
                 values += {"DateSent": [start, end], "DateSent>": [start], "DateSent<": [end]}[name]
     except (ValueError, OverflowError):
@@ -211,9 +216,11 @@ def _span(value: str) -> tuple[float, float]:
 
 
 def _page_uri(query: QueryDict, page: int, size: int, last_shown: int = 0) -> str:
-    kept = [(name, query[name]) for name in query if name not in ("Page", "PageSize", "PageToken")]
-    paging = [("PageSize", size), ("Page", page)] + ([("PageToken", f"PA{last_shown}")] if last_shown else [])
-    return f"/{API_VERSION}/Accounts/{settings.TWILIO_ACCOUNT_SID}/Messages.json?{urlencode(kept + paging)}"
+    parts = {name: str(query[name]) for name in query if name != "PageToken"}
+    parts |= {"PageSize": str(size), "Page": str(page)}
+    if last_shown:
+        parts["PageToken"] = f"PA{last_shown}"
+    return f"/{API_VERSION}/Accounts/{settings.TWILIO_ACCOUNT_SID}/Messages.json?{urlencode(parts)}"
 
 
 def _rfc2822(moment: float | None) -> str | None:

@@ -52,7 +52,6 @@ CREATE TABLE log (
     code INTEGER, http_status INTEGER, error TEXT NOT NULL, fault TEXT NOT NULL
 );
 CREATE INDEX log_contact ON log (contact, id);
-PRAGMA user_version = 1;
 """
 
 
@@ -134,23 +133,32 @@ def writing() -> Iterator[sqlite3.Connection]:
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.is_file():
+        _make(file)
     # Closed by whichever thread collects it, hence no check; used by one thread only.
     db = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
-    db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
-    if not _version(db):
-        db.execute("BEGIN IMMEDIATE")
-        if not _version(db):  # another process may have been first
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-        db.execute("COMMIT")
     return db
 
 
-def _version(db: sqlite3.Connection) -> int:
-    return db.execute("PRAGMA user_version").fetchone()[0]
+def _make(file: Path) -> None:
+    """Make the file aside and give it its name when it is whole.
+
+    Two processes that switch one new file to WAL at once can fail with "database is locked", time-out or not.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{uuid4().hex}")
+    db = sqlite3.connect(draft, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
+    db.close()
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass  # another process was first; its file is the file
+    finally:
+        draft.unlink()
 
 
 # ---- lines and blocks ----------------------------------------------------------------------------------------------
@@ -352,16 +360,16 @@ def add_delivery(
     sid: str,
     contact: str,
     url: str,
+    form: Mapping[str, str],
+    copies: int,
     owner: str,
     lease_until: float,
-    form: Mapping[str, str] | None = None,
-    copies: int = 1,
 ) -> int:
     """Owe somebody a webhook or a message's status callbacks. Stays until ``end_delivery``."""
     cursor = db.execute(
         "INSERT INTO delivery (kind, sid, contact, url, form, copies, owner, lease_until)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (kind, sid, contact, url, json.dumps(form or {}), copies, owner, lease_until),
+        (kind, sid, contact, url, json.dumps(dict(form)), copies, owner, lease_until),
     )
     return int(cursor.lastrowid or 0)
 

@@ -39,10 +39,10 @@ class Simulator:
     def listed(self, **query: str) -> Any:
         return self.client.get(MESSAGES, query, headers={"Authorization": basic()})
 
-    def post(self, name: str, **fields: Any) -> Any:
+    def post(self, name: str, /, **fields: Any) -> Any:
         return self.client.post(f"/simulator/api/{name}/", fields, content_type="application/json")
 
-    def get(self, name: str, **query: Any) -> Any:
+    def get(self, name: str, /, **query: Any) -> Any:
         return self.client.get(f"/simulator/api/{name}/", query).json()
 
     def text(self, body: str, *, to: str = LONG_CODE, from_: str = MIA, **more: Any) -> str:
@@ -59,10 +59,16 @@ class Simulator:
         return [entry for entry in self.get("log", **query)["entries"] if not kinds or entry["kind"] in kinds]
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
+@pytest.fixture(scope="session")
+def one_receiver() -> Iterator[Receiver]:
     with receiving() as receiver:
         yield receiver
+
+
+@pytest.fixture
+def receiver(one_receiver: Receiver) -> Receiver:
+    one_receiver.reset()
+    return one_receiver
 
 
 @pytest.fixture
@@ -74,6 +80,7 @@ def simulator(settings: Any, tmp_path: Path, client: Client, receiver: Receiver)
     settings.TWILIO_AUTH_TOKENS = TOKENS
     settings.TWILIO_BASE_URL = f"{receiver.url}/simulator/twilio"
     settings.ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+    settings.WHITENOISE_AUTOREFRESH = True  # else each test's client reads every static file of the project first
     yield Simulator(client, receiver)
     receiver.gate.set()
     delivery.drain(5)

@@ -20,11 +20,24 @@ class Receiver:
     """What arrived, in order, and what to answer. While ``gate`` is clear no answer is given."""
 
     def __init__(self) -> None:
+        self.url = ""
+        self.gate = threading.Event()
+        self.arrived = threading.Condition()
+        self.reset()
+
+    def reset(self) -> None:
         self.webhooks: list[Webhook] = []
         self.status = 200
-        self.gate = threading.Event()
         self.gate.set()
-        self.url = ""
+
+    def take(self, webhook: Webhook) -> None:
+        with self.arrived:
+            self.webhooks.append(webhook)
+            self.arrived.notify_all()
+
+    def wait_for(self, count: int) -> None:
+        with self.arrived:
+            assert self.arrived.wait_for(lambda: len(self.webhooks) >= count, timeout=5), "nothing arrived"
 
     def forms(self, path: str = "/twilio/inbound/") -> list[dict[str, str]]:
         return [webhook.form for webhook in self.webhooks if webhook.path.startswith(path)]
@@ -41,7 +54,7 @@ def receiving() -> Iterator[Receiver]:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             form = dict(parse_qsl(body, keep_blank_values=True, strict_parsing=True))
             headers = self.headers
-            receiver.webhooks.append(
+            receiver.take(
                 Webhook(self.path, form, headers["X-Twilio-Signature"], headers["I-Twilio-Idempotency-Token"])
             )
             receiver.gate.wait(10)

@@ -27,7 +27,7 @@ class Redirecting(TwilioHttpClient):
         return super().request(method, url.replace("https://api.twilio.com", self.base_url), *args, **kwargs)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[LiveServer]:
     """pytest-django's live server without the database that its fixture asks for: the simulator has its own file."""
     server = LiveServer("localhost")
