@@ -8,6 +8,7 @@ DATABASE_URL and REDIS_URL the same code runs on PostgreSQL and Redis.
 from pathlib import Path
 
 import environ
+from kombu import Exchange, Queue
 
 from config import navigation
 from config.secret_files import kept_secret
@@ -148,7 +149,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 LOGIN_URL = "admin:login"
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if PUBLIC_URL.startswith("https://"):  # then a proxy ends TLS before us
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -166,6 +168,7 @@ LOGGING = {
         "celery.beat": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},  # warns that memory:// names no host
     },
 }
 
@@ -181,8 +184,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_DEFAULT_QUEUE = f"{QUEUE_PREFIX}.settle"
-CELERY_TASK_ROUTES = {"messaging.tasks.send_due": {"queue": f"{QUEUE_PREFIX}.send"}}
+SETTLE_QUEUE, SEND_QUEUE = f"{QUEUE_PREFIX}.settle", f"{QUEUE_PREFIX}.send"
+CELERY_TASK_DEFAULT_QUEUE = SETTLE_QUEUE
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (SETTLE_QUEUE, SEND_QUEUE)]
+CELERY_TASK_ROUTES = {"messaging.tasks.send_due": {"queue": SEND_QUEUE}}
+# Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than its own period is worthless: the next one finds the same work.

@@ -16,4 +16,4 @@ if settings.EMBEDDED:
     from config.celery import app
     from messaging import embedded
 
-    embedded.start(app, settings.DATA_DIR)
+    embedded.start(app)

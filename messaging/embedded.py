@@ -7,22 +7,22 @@ database lets one process of several be the worker; when it ends, the next one t
 import fcntl
 import logging
 import threading
-from pathlib import Path
 from typing import IO
 
 from celery import Celery
 from celery.beat import EmbeddedService
+from django.conf import settings
 
 log = logging.getLogger(__name__)
 
 _lock_file: IO[str] | None = None
 
 
-def start(app: Celery, folder: Path) -> bool:
+def start(app: Celery) -> bool:
     """Run worker and clock in threads of this process. False where another process does already."""
     global _lock_file
-    folder.mkdir(parents=True, exist_ok=True)
-    lock_file = (folder / "worker.lock").open("w")
+    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+    lock_file = (settings.DATA_DIR / "worker.lock").open("w")
     try:
         fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -30,19 +30,18 @@ def start(app: Celery, folder: Path) -> bool:
         return False
     _lock_file = lock_file  # kept open: the lock lasts as long as the process
     app.finalize()
-    # One worker per queue, so that a provider that hangs does not keep texts from being read.
-    for queue in (app.conf.task_default_queue, app.conf.task_routes["messaging.tasks.send_due"]["queue"]):
-        worker = app.WorkController(
-            app=app,
-            pool="solo",
-            queues=[queue],
-            hostname=f"{queue}@embedded",
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
-            loglevel="WARNING",
-        )
-        threading.Thread(target=worker.start, name=f"worker {queue}", daemon=True).start()
+    # Threads, so that a provider that hangs does not keep texts from being read.
+    worker = app.WorkController(
+        app=app,
+        pool="threads",
+        concurrency=4,
+        hostname="worker@embedded",
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+        loglevel="WARNING",
+    )
+    threading.Thread(target=worker.start, name="worker", daemon=True).start()
     clock = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
     clock.start()
     log.info("worker and clock run inside this process")

@@ -6,25 +6,29 @@ from django.utils import timezone
 from consent import ledger
 from consent.models import Line
 from messaging import bell, inbound, outbound
+from messaging.turns import Turn
+
+_settling = Turn(inbound.settle_waiting)
+_sending = Turn(outbound.send_due)
 
 
 @shared_task
 def settle_waiting() -> None:
     """Settle webhooks that have come in."""
-    inbound.settle_waiting()
+    _settling.take()
 
 
 @shared_task
 def send_due() -> None:
     """Send texts whose turn has come."""
-    outbound.send_due()
+    _sending.take()
 
 
 @shared_task
 def sweep() -> None:
     """Find what no bell announced: after a crash, a lost broker, or simply because its time has come."""
     now = timezone.now()
-    inbound.settle_waiting()
+    _settling.take()
     outbound.mark_lost(now)
     outbound.drop_late(now)
     inbound.expire_requests()

@@ -1,0 +1,78 @@
+"""What stands before anybody acts, and how to tell that everything has come to rest.
+
+Lines, users and names are set up through the models, as an officer would in the admin; texts never are.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.models import Group
+from rest_framework.authtoken.models import Token
+
+from consent.models import Line, User
+from messaging.demo.actors import Phones
+from messaging.models import Message, Receipt
+from messaging.models.message import MessageStatus
+
+DEADLINE_SECONDS = 20.0
+_POLL_SECONDS = 0.03
+
+
+class TooLate(Exception):
+    """What was waited for did not happen in time."""
+
+
+def make_line(number: str, name: str, **fields: Any) -> Line:
+    """A line with the checks of the admin's form applied. It is closed until the sweep has opened it."""
+    line = Line(number=number, name=name, **fields)
+    line.full_clean()
+    line.save()
+    return line
+
+
+def make_user(username: str, role: str, *, password: str | None = None, **fields: Any) -> User:
+    user = User.objects.create_user(username, password=password, **fields)
+    user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+def token_of(user: User) -> str:
+    return Token.objects.get_or_create(user=user)[0].key
+
+
+def until(happened: Callable[[], bool], what: str) -> None:
+    """Wait until it has happened; raises TooLate after 20 seconds."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not happened():
+        if time.monotonic() > deadline:
+            raise TooLate(f"{what}: not within {DEADLINE_SECONDS:.0f} seconds")
+        time.sleep(_POLL_SECONDS)
+
+
+def wait_for_open_lines() -> None:
+    until(lambda: not Line.objects.filter(opened_at=None).exists(), "the sweep opens the lines")
+
+
+def rest(phones: Phones) -> None:
+    """Wait until nothing is under way any more: what has not happened by then does not happen by itself.
+
+    The simulator owes no webhook before and after the moment in which the tables hold no unsettled receipt and no text
+    that is about to leave, and nothing was logged in between.
+    """
+
+    def at_rest() -> bool:
+        before = phones.read_log()
+        if phones.owed or _something_to_do():
+            return False
+        return phones.read_log() == before and not phones.owed
+
+    until(at_rest, "everything comes to rest")
+
+
+def _something_to_do() -> bool:
+    about_to_leave = [MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING]
+    return (
+        Receipt.objects.unsettled().exists()
+        or Message.objects.outgoing().filter(status__in=about_to_leave).exists()
+    )
