@@ -1,3 +1,107 @@
-"""The admin's menu."""
+"""The admin's menu, in the words of the people who use it. Each link shows only to those who may open it.
 
-SIDEBAR: list = []
+Settings import this module, so it must not import a model, nor settings.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse, reverse_lazy
+from django.utils.functional import lazy
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def _superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_superuser)
+
+
+def _simulator_is_on(request: HttpRequest) -> bool:
+    from django.conf import settings
+
+    return bool(settings.SIMULATOR)
+
+
+def _page(title: str, icon: str, model: str, may: Callable[[HttpRequest], bool] | None = None) -> dict[str, Any]:
+    """The list of ``model`` ("app.model"), for those who may view it unless ``may`` says otherwise."""
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": may or _may(f"{app}.view_{name}"),
+    }
+
+
+def _refused(request: HttpRequest) -> bool:
+    return request.GET.get("status__exact") == "refused"
+
+
+_TEXTS = "admin:messaging_message_changelist"
+
+
+def _lists_texts(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse(_TEXTS))
+
+
+SIDEBAR: list[dict[str, Any]] = [
+    {
+        "title": "Consent",
+        "items": [
+            {"title": "Overview", "icon": "home", "link": reverse_lazy("admin:index")},
+            _page("Contacts", "contacts", "consent.contact"),
+            _page("Conversations", "forum", "messaging.conversation"),
+            _page("Status per line", "fact_check", "consent.consent"),
+            {
+                **_page("Texts", "sms", "messaging.message"),
+                "active": lambda request: _lists_texts(request) and not _refused(request),
+            },
+            _page("Notices", "notifications", "messaging.notice"),
+        ],
+    },
+    {
+        "title": "Policy",
+        "items": [
+            _page("Organisation", "domain", "consent.organisation"),
+            _page("Lines", "call", "consent.line"),
+            _page("Templates", "edit_note", "messaging.template"),
+            _page("Keyword responders", "key", "messaging.keywordresponder"),
+            _page("Do not contact", "block", "consent.donotcontact"),
+        ],
+    },
+    {
+        "title": "Audit",
+        "items": [
+            _page("Ledger", "menu_book", "consent.ledgerentry"),
+            _page("Opt-in requests", "help_center", "consent.optinrequest"),
+            _page("Evidence", "folder_managed", "consent.evidence"),
+            {
+                "title": "Refused texts",
+                "icon": "cancel_schedule_send",
+                "link": lazy(lambda: f"{reverse(_TEXTS)}?status__exact=refused", str)(),
+                "permission": _may("messaging.view_message"),
+                "active": lambda request: _lists_texts(request) and _refused(request),
+            },
+            _page("Receipts", "receipt_long", "messaging.receipt"),
+            _page("Template versions", "history", "messaging.templateversion"),
+        ],
+    },
+    {
+        "title": "People",
+        "items": [
+            _page("Users", "person", "consent.user"),
+            _page("Groups", "groups", "auth.group", _superuser),
+            _page("Tokens", "vpn_key", "authtoken.tokenproxy", _superuser),
+            _page("Idempotency keys", "fingerprint", "messaging.idempotencykey", _superuser),
+        ],
+    },
+    {
+        "title": "Simulator",
+        "items": [
+            {"title": "Phones", "icon": "smartphone", "link": "/simulator/", "permission": _simulator_is_on},
+        ],
+    },
+]

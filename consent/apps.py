@@ -1,5 +1,5 @@
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class ConsentConfig(AppConfig):
@@ -9,4 +9,5 @@ class ConsentConfig(AppConfig):
     def ready(self) -> None:
         from consent import checks, triggers  # noqa: F401  (checks register themselves)
 
+        pre_migrate.connect(triggers.lift_before_migrate, sender=self)
         post_migrate.connect(triggers.install_after_migrate, sender=self)

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from consent import triggers
-from consent.vocabulary import LineKind, Mode
+from consent.vocabulary import LineKind
 
 # How long before a change of the revocation scope the check begins to remind of it.
 REMIND_BEFORE = dt.timedelta(days=90)
@@ -92,7 +92,7 @@ def _lines() -> Iterable[CheckMessage]:
             id="consent.E005",
         )
     for line in Line.objects.all():
-        if line.law_wants_consent(line.number) and line.chosen_mode() == Mode.DISCLAIMER:
+        if line.disclaims_too_little():
             yield Error(
                 f"{line.name} sends marketing texts to US numbers on a disclaimer only.",
                 hint="Set its opt-in mode to “Opt-in with consent”. The gate treats it so already.",

@@ -8,6 +8,8 @@ import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.db.models import TextChoices
+
 from consent.vocabulary import LEVEL_RANK, Mode, Status
 
 # PRODUCT "Named exemptions" and "Rules around the flows".
@@ -44,20 +46,20 @@ class Reason(StrEnum):
     ALLOWED = "allowed"
 
 
-class Purpose(StrEnum):
+class Purpose(TextChoices):
     """What a text is for. All but the ordinary one are automatic; each exemption belongs to one of them."""
 
-    ORDINARY = "ordinary"
-    REQUEST_OURS = "request_ours"
-    REQUEST_THEIRS = "request_theirs"
-    CONFIRM_SIGN_UP = "confirm_sign_up"
-    OPT_IN_CONFIRMATION = "opt_in_confirmation"
-    OPT_OUT_CONFIRMATION = "opt_out_confirmation"
-    DISCLAIMER_OURS = "disclaimer_ours"
-    DISCLAIMER_THEIRS = "disclaimer_theirs"
-    HELP_REPLY = "help_reply"
-    WAY_BACK = "way_back"
-    RESPONDER_REPLY = "responder_reply"
+    ORDINARY = "ordinary", "Text"
+    REQUEST_OURS = "request_ours", "Opt-in request"
+    REQUEST_THEIRS = "request_theirs", "Opt-in request to a contact who wrote"
+    CONFIRM_SIGN_UP = "confirm_sign_up", "Confirm sign-up"
+    OPT_IN_CONFIRMATION = "opt_in_confirmation", "Opt-in confirmation"
+    OPT_OUT_CONFIRMATION = "opt_out_confirmation", "Opt-out confirmation"
+    DISCLAIMER_OURS = "disclaimer_ours", "Disclaimer"
+    DISCLAIMER_THEIRS = "disclaimer_theirs", "Disclaimer to a contact who wrote"
+    HELP_REPLY = "help_reply", "Help reply"
+    WAY_BACK = "way_back", "Way back"
+    RESPONDER_REPLY = "responder_reply", "Reply to a keyword"
 
 
 REQUESTS = frozenset({Purpose.REQUEST_OURS, Purpose.REQUEST_THEIRS, Purpose.CONFIRM_SIGN_UP})

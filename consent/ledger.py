@@ -33,6 +33,8 @@ from consent.vocabulary import (
     Status,
 )
 
+REVOCATIONS = (EntryKind.OPTED_OUT, EntryKind.OPT_OUT_REPEATED, EntryKind.OPT_OUT_OUTDATED)
+
 
 class ConsentError(Exception):
     """A change of consent that the rules don't allow. The message tells people why and what would work instead."""
@@ -318,7 +320,8 @@ def open_line(line_pk: int) -> None:
     transaction began before the line existed may be missed here: whoever calls this calls it once more a little later.
     """
     line = Line.objects.get(pk=line_pk)
-    reach = LedgerEntry.objects.filter(kind=EntryKind.OPTED_OUT).filter(
+    # Also what changed nothing where it was said: on another line it says more.
+    reach = LedgerEntry.objects.filter(kind__in=REVOCATIONS).filter(
         Q(scope=Scope.ALL) | Q(scope=Scope.CATEGORY, scope_category=line.category)
     )
     for contact_pk in sorted(set(reach.values_list("contact_id", flat=True))):

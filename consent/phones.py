@@ -24,7 +24,7 @@ def normalise(raw: str) -> str:
     """
     text = raw.rstrip()
     text = "+" + text.strip() if text.startswith(" ") and not text.strip().startswith("+") else text.strip()
-    if not text.startswith("+"):
+    if not text.startswith("+") or "+" in text[1:]:
         raise PhoneError("Write the number with its country code, for example +12065550123.")
     try:
         number = phonenumbers.parse(text, None)

@@ -72,6 +72,16 @@ def missing(connection: BaseDatabaseWrapper) -> list[str]:
     return sorted(set(_wanted(connection)) - present)
 
 
+def lift_before_migrate(using: str = DEFAULT_DB_ALIAS, **kwargs: Any) -> None:
+    """SQLite rebuilds a table to alter it, and refuses while a trigger of another table speaks of it.
+
+    Should the migration fail half-way, the system check and readyz report the triggers missing until the next one.
+    """
+    connection = connections[using]
+    if connection.vendor == "sqlite":
+        lift(connection)
+
+
 def install_after_migrate(using: str = DEFAULT_DB_ALIAS, plan: Any = None, **kwargs: Any) -> None:
     connection = connections[using]
     tables = connection.introspection.table_names()

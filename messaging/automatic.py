@@ -105,11 +105,8 @@ def notify(
     """Leave a notice in the conversation, for everybody on the line or for each of ``to``."""
     line, contact = conversation.line, conversation.contact
     version = wording(kind, line)
-    text = rendering.render(
-        version.body,
-        kind,
-        {**values(line, contact), "contact_name": contact.name or "The contact", "detail": detail},
-    )
+    filled = {**values(line, contact), "contact_name": contact.name or "The contact", "detail": detail}
+    text = " ".join(rendering.render(version.body, kind, filled).split())  # a detail may be empty
     for user in to:
         Notice.objects.get_or_create(
             conversation=conversation,
@@ -117,6 +114,6 @@ def notify(
             to=user,
             receipt=receipt,
             **({} if receipt else {"created": timezone.now()}),
-            defaults={"text": text.strip(), "wording": version, "created": timezone.now()},
+            defaults={"text": text, "wording": version, "created": timezone.now()},
         )
     conversation.save(update_fields=["last_activity"])

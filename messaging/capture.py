@@ -45,6 +45,10 @@ def revoke(
     Message.objects.waiting().filter(conversation__contact=contact, conversation__line__in=out).exclude(
         purpose=Purpose.OPT_OUT_CONFIRMATION
     ).update(status=S.CANCELLED, reason="opted_out", reason_text="The contact opted out before this left.")
+    # What the contact wrote before they said no stays hidden for good (flow 8).
+    Message.objects.filter(
+        conversation__contact=contact, conversation__line__in=out, status=S.HELD_BACK, reason=""
+    ).update(reason="opted_out")
     if line in revoked.ended:
         Conversation.objects.between(contact, line)
     for conversation in Conversation.objects.filter(contact=contact, line__in=revoked.ended).select_related("line"):
@@ -95,7 +99,8 @@ def record_revocation(
     _not_in_the_future(occurred_at)
     contact = Contact.objects.lock(number)
     evidence = {"route": route, "words": words, "number": number, "line": line.number}
-    return revoke(contact, line, Proof(Channel.AGENT, evidence, actor=by), occurred_at=occurred_at, scope=scope)
+    proof = Proof(Channel.AGENT, evidence, actor=by, rule=f"route:{route}"[:60])
+    return revoke(contact, line, proof, occurred_at=occurred_at, scope=scope)
 
 
 def record_consent(

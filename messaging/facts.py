@@ -159,8 +159,10 @@ def _count(rows: QuerySet) -> Coalesce:
 
 def _in_words(channel: str | None, rule: str) -> str:
     """How somebody opted out, as one would tell a colleague."""
-    if rule.startswith(("keyword:", "reserved:")):
+    if rule.startswith(("keyword:", "reserved:", "provider:STOP")):
         return f"they texted {rule.partition(':')[2]}"
+    if rule.startswith("route:"):
+        return f"they told us by another way: {rule.partition(':')[2]}"
     if rule == "reaches later lines":
         return "on another line, for this one too"
     words = {

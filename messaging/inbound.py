@@ -118,11 +118,12 @@ def line_of(recipient: str) -> Line | None:
 
 
 def _read(inbound: Inbound, line: Line | None) -> Reading:
-    if inbound.answered_by_provider:
-        word = inbound.answered_by_provider
-        return Reading(_MEANING[word], f"keyword:{word}", every_line=False)
     own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
-    return keywords.read(inbound.body, [Keyword(*row) for row in own])
+    reading = keywords.read(inbound.body, [Keyword(*row) for row in own])
+    word = inbound.answered_by_provider
+    if word and reading.meaning is not _MEANING[word]:
+        return Reading(_MEANING[word], f"provider:{word}")
+    return reading
 
 
 def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:

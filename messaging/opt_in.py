@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from consent import ledger
-from consent.gate import DISCLAIMERS, REQUESTS, Purpose
+from consent.gate import DISCLAIMERS, REQUESTS, Purpose, Reason
 from consent.ledger import Authority, Proof
 from consent.models import OptInRequest, Organisation, User
 from consent.vocabulary import Channel, Level, Mode, RequestKind, RequestOutcome, Status
@@ -298,13 +298,22 @@ def accept(
 
 
 def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
-    """Let held texts go in the order written, behind what is queued already, and show what was held back."""
-    held = list(Message.objects.waiting().filter(conversation=conversation, status=S.HELD).order_by("created", "pk"))
+    """Let held texts go in the order written, behind what is queued already, and show what was held back.
+
+    Texts that were submitted while the contact's answer was being read stand behind those, not before. What was held
+    back before an opt-out stays hidden (flow 8).
+    """
+    ordinary = Message.objects.waiting().filter(conversation=conversation, purpose=Purpose.ORDINARY)
+    held = list(ordinary.filter(status=S.HELD).order_by("created", "pk"))
+    meanwhile = ordinary.filter(status=S.DEFERRED, reason=Reason.INBOUND_UNSETTLED).order_by("created", "pk")
     for message in held:
         message.status, message.place = S.QUEUED, conversation.next_place()
         message.reason = message.reason_text = ""
         message.save(update_fields=["status", "place", "reason", "reason_text"])
-    for shown in conversation.messages.filter(status=S.HELD_BACK):
+    for message in meanwhile:
+        message.place = conversation.next_place()
+        message.save(update_fields=["place"])
+    for shown in conversation.messages.filter(status=S.HELD_BACK, reason=""):
         shown.status, shown.marks = S.RECEIVED, [*shown.marks, "held back until they agreed"]
         shown.save(update_fields=["status", "marks"])
     authors: list[Any] = list({message.author_id: message.author for message in held if message.author}.values())

@@ -57,12 +57,8 @@ def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> 
         conversation = Conversation.objects.between(contact, line)
         found = facts.gather(line, to, contact=contact)
         decision = gate.decide(found)
-        if decision.reason is Reason.CONSENT_MISSING and not found.request_open:
-            asked = opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
-            if asked:
-                automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
-            else:
-                decision = gate.decide(facts.gather(line, to, contact=contact))
+        if decision.reason is Reason.CONSENT_MISSING:
+            _ask_first(conversation, author, basis)
         elif (
             decision.verdict in {Verdict.SEND, Verdict.DEFER}
             and found.mode is Mode.DISCLAIMER
@@ -87,6 +83,12 @@ def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> 
         conversation.save(update_fields=["is_open", "last_activity"])
         bell.ring_send()
     return message
+
+
+def _ask_first(conversation: Conversation, author: User | None, basis: str = "") -> None:
+    """Flow 1: the opt-in request goes out, the author's text is held, and the author is told."""
+    opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
+    automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
 
 
 def withdraw(message: Message, by: User) -> Message:
@@ -149,14 +151,17 @@ def claim(conversation_pk: int) -> Claim | None:
 
 
 def _next(conversation: Conversation, now: dt.datetime) -> Message | None:
-    """The due text with the lowest place, unless an automatic one before it is not through: nothing overtakes that.
+    """The due text with the lowest place, unless one before it is not through that nothing may overtake: an automatic
+    one, or any that the provider turned away for a moment.
 
     The opt-out confirmation and the help reply wait for nobody.
     """
+    automatic_ones = Q(status__in=[S.QUEUED, S.DEFERRED, S.UNKNOWN]) & ~Q(purpose=Purpose.ORDINARY)
+    turned_away = Q(status=S.QUEUED, not_before__gt=now)
     ahead = (
         conversation.messages.outgoing()
-        .filter(status__in=[S.QUEUED, S.DEFERRED, S.UNKNOWN])
-        .exclude(purpose__in=[Purpose.ORDINARY, *DOES_NOT_WAIT])
+        .filter(automatic_ones | turned_away)
+        .exclude(purpose__in=DOES_NOT_WAIT)
         .aggregate(first=Min("place"))["first"]
     )
     due = conversation.messages.due(now).select_related("request", "wording", "author").in_order()
@@ -195,8 +200,8 @@ def _put_off(message: Message, decision: gate.Decision) -> None:
     if status == S.REFUSED:
         opt_in.could_not_be_sent(message, decision.text)
     elif decision.reason is Reason.CONSENT_MISSING:
-        # Consent was there when it was submitted and has gone since: they are asked, as in flow 1.
-        opt_in.ask(message.conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=message.author)
+        # When it was submitted, nobody knew yet that they have to be asked.
+        _ask_first(message.conversation, message.author)
 
 
 def _set(message: Message, status: str, reason: str, words: str) -> None:
@@ -367,15 +372,20 @@ def delivery_reported(message_uuid: str, delivery: provider.Delivery) -> None:
         return
     with transaction.atomic(durable=True):
         mine = Message.objects.outgoing().filter(uuid=message_uuid)
+        failed = delivery.status in {S.UNDELIVERED, S.FAILED}
+        code = f" Its code is {delivery.error_code}." if delivery.error_code else ""
         moved = mine.filter(status__in=_BEFORE[delivery.status]).update(
-            status=delivery.status, error_code=delivery.error_code
+            status=delivery.status,
+            error_code=delivery.error_code,
+            reason="provider" if failed else "",
+            reason_text=f"The provider could not deliver it.{code}" if failed else "",
         )
         if not moved:
             return
         message = mine.select_related("conversation__contact", "conversation__line", "request").get()
         if delivery.provider_id:
             mine.filter(provider_id=None).update(provider_id=delivery.provider_id)
-        if delivery.status in {S.UNDELIVERED, S.FAILED}:
+        if failed:
             note_failure(message, delivery.status, delivery.error_code)
     if delivery.status in LEFT and (message.request_id or message.purpose in gate.DISCLAIMERS):
         with transaction.atomic(durable=True):

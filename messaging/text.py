@@ -2,18 +2,21 @@
 
 import re
 
-# Opt-out words as an instruction ("Reply STOP to …"), not in passing ("stop by at five").
-_TELLS_HOW_TO_STOP = re.compile(
-    r"\b(?:reply|text|send|txt|answer|respond|responde|envía|envia|répondez)\b(?:\s+with)?[\s\"'“”‘’:]{1,4}"
-    r"(?:STOP|STOPALL|UNSUBSCRIBE|CANCEL|END|QUIT|REVOKE|OPT[ -]?OUT)\b",
-    re.IGNORECASE,
+# Opt-out words as an instruction ("Reply STOP to …"), not in passing ("stop by at five", "I'll text end of day"): behind
+# a verb of answering in capitals or quotes, or followed by what they are good for.
+_WORD = r"(?:STOP ?ALL|STOP|UNSUBSCRIBE|CANCEL|END|QUIT|REVOKE|OPT[ -]?OUT)"
+_VERB = r"\b(?i:reply|text|send|txt|answer|respond)(?i:\s+with|\s+back)?[\s:]{1,3}"
+_AIM = r"\s+to\s+(?:end|stop|opt|unsubscribe|cancel|quit|leave|refuse)\b"
+_INSTRUCTIONS = (
+    re.compile(rf"{_VERB}{_WORD}\b"),
+    re.compile(rf"{_VERB}[\"'“‘]{_WORD}[\"'”’]", re.IGNORECASE),
+    re.compile(rf"\b{_WORD}(?:{_AIM}|\s*=)", re.IGNORECASE),
 )
-_BARE_INSTRUCTION = re.compile(r"\bSTOP\b\s*(?:=|to\s+(?:end|stop|opt|unsubscribe|cancel|quit))", re.IGNORECASE)
 
 
 def tells_how_to_stop(body: str) -> bool:
     """True where the text already instructs how to opt out."""
-    return bool(_TELLS_HOW_TO_STOP.search(body) or _BARE_INSTRUCTION.search(body))
+    return any(instruction.search(body) for instruction in _INSTRUCTIONS)
 
 
 def with_footer(body: str, footer: str) -> str:

@@ -88,7 +88,7 @@ DEFAULTS: dict[Kind, str] = {
     ),
     Kind.NOTICE_EXPIRED: (
         "Automatic notice: {contact_name} did not answer the opt-in request and it expired. "
-        "Texts that waited were cancelled. You can write again to ask once more, within the limits."
+        "What waited for an answer was cancelled. You can write again to ask once more, within the limits."
     ),
     Kind.NOTICE_REQUEST_FAILED: (
         "Automatic notice: the text that had to go first could not be delivered to {contact_name}. {detail} "

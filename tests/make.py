@@ -1,9 +1,11 @@
 """Plain factories. People have names; numbers are made up (555-01xx, and toll-free ones nobody owns)."""
 
 import datetime as dt
+import functools
 import itertools
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -14,7 +16,10 @@ from consent.vocabulary import Category, Mode
 JANE = "+12065550142"
 OMAR = "+12065550143"
 
+PASSWORD = "correct horse"
+
 _serial = itertools.count(1)
+_hashed = functools.cache(make_password)  # hashing is slow on purpose, and every user has the same password
 
 
 def make_line(number: str = "+12065550100", *, opened: bool = True, **fields: Any) -> Line:
@@ -41,8 +46,11 @@ def make_contact(number: str = JANE, **fields: Any) -> Contact:
 
 
 def make_user(role: str, *lines: Line, name: str = "", **fields: Any) -> User:
-    user = User.objects.create_user(
-        username=name or f"{role.split()[-1].lower()}{next(_serial)}", password="correct horse", is_staff=True, **fields
+    user = User.objects.create(
+        username=name or f"{role.split()[-1].lower()}{next(_serial)}",
+        password=_hashed(PASSWORD),
+        is_staff=True,
+        **fields,
     )
     user.groups.add(Group.objects.get(name=role))
     user.lines.set(lines)
@@ -61,6 +69,10 @@ def make_supervisor(name: str = "") -> User:
     return make_user(roles.SUPERVISOR, name=name)
 
 
+def make_integrator(*lines: Line, name: str = "") -> User:
+    return make_user(roles.INTEGRATOR, *lines, name=name)
+
+
 def ago(**delta: float) -> dt.datetime:
     return timezone.now() - dt.timedelta(**delta)
 
@@ -71,6 +83,7 @@ __all__ = [
     "ago",
     "make_agent",
     "make_contact",
+    "make_integrator",
     "make_line",
     "make_officer",
     "make_supervisor",

@@ -74,7 +74,7 @@ class LedgerEntry(AuditRow):
             models.Index(fields=["evidence_digest"]),
             models.Index(
                 fields=["scope", "scope_category", "contact"],
-                condition=models.Q(kind="opted_out"),
+                condition=models.Q(kind__in=["opted_out", "opt_out_repeated", "opt_out_outdated"]),
                 name="revocations_by_reach",
             ),
         ]

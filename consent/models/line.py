@@ -100,6 +100,9 @@ class Line(models.Model):
             self.opened_at = None
             if kwargs.get("update_fields") is not None:
                 kwargs["update_fields"] = {*kwargs["update_fields"], "opened_at"}
+        elif kwargs.get("update_fields") is None:
+            # A form that was opened before the line was would otherwise close it again.
+            kwargs["update_fields"] = {field.name for field in self._meta.concrete_fields} - {"id", "opened_at"}
         super().save(*args, **kwargs)
 
     def clean(self) -> None:
@@ -115,11 +118,11 @@ class Line(models.Model):
                     "not to. Tick this box."
                 }
             )
-        if self.chosen_mode() == Mode.DISCLAIMER and self.law_wants_consent(self.number):
+        if self.disclaims_too_little():
             raise ValidationError(
                 {
                     "mode": "Marketing texts to US numbers need consent before the first one (47 CFR 64.1200). "
-                    "Choose “Opt-in with consent” or another category."
+                    "Choose “Opt-in with consent”, or require written consent."
                 }
             )
 
@@ -135,8 +138,19 @@ class Line(models.Model):
         return self.active and self.opened_at is not None
 
     def law_wants_consent(self, number: str) -> bool:
-        """True where a disclaimer is not enough to text ``number`` from here (47 CFR 64.1200(f)(9))."""
+        """True where a disclaimer is not enough to text ``number`` from here (47 CFR 64.1200(f)(9)).
+
+        The gate asks such a contact for consent whatever the line's mode is (``mode_towards``).
+        """
         return self.category == Category.MARKETING and phones.may_be_in_the_us(number)
+
+    def disclaims_too_little(self) -> bool:
+        """True for a marketing line to US numbers in disclaimer mode, unless it requires written consent."""
+        return (
+            self.chosen_mode() == Mode.DISCLAIMER
+            and self.law_wants_consent(self.number)
+            and self.required_level != Level.WRITTEN
+        )
 
     def chosen_mode(self) -> Mode:
         return Mode(self.mode or Organisation.objects.current().mode)

@@ -10,7 +10,7 @@ import urllib3
 from consent.models import Contact, Line
 
 
-class Refused(Exception):
+class UnexpectedAnswer(Exception):
     """An address answered otherwise than it should; the message says which, and with what."""
 
 
@@ -34,10 +34,10 @@ class Caller:
         try:
             answer = self._pool.request(method, self._origin + path, headers=headers, **options)
         except urllib3.exceptions.HTTPError as error:
-            raise Refused(f"{method} {path} was not answered: {error}") from error
+            raise UnexpectedAnswer(f"{method} {path} was not answered: {error}") from error
         if answer.status != expected:
             words = answer.data.decode("utf-8", "replace")[:300]
-            raise Refused(f"{method} {path} was answered {answer.status}: {words}")
+            raise UnexpectedAnswer(f"{method} {path} was answered {answer.status}: {words}")
         return json.loads(answer.data)
 
 

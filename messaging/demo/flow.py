@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from consent.gate import Purpose
 from consent.models import Contact, Line
-from messaging.demo.actors import Agent, Phones, Refused
+from messaging.demo.actors import Agent, Phones
 from messaging.demo.stage import TooLate, rest, until
 
 LEFT = {"sent", "delivered", "undelivered"}
@@ -24,7 +25,7 @@ class Arrives:
     begins: str = ""
 
     def __str__(self) -> str:
-        return f"“{self.begins}”" if self.begins else self.purpose.replace("_", " ")
+        return f"“{self.begins}”" if self.begins else in_words(self.purpose)
 
     def lacks(self, body: str) -> list[str]:
         """What these words should hold and don't."""
@@ -72,6 +73,11 @@ def kind_of(entry: Mapping[str, Any]) -> str:
     return "text from the contact" if entry["status"] == "received" else f"{entry['status']} text from the contact"
 
 
+def described(entry: Mapping[str, Any]) -> Shown:
+    """An entry as it would have been specified."""
+    return Shown(kind_of(entry), entry.get("body") or "", ", ".join(entry.get("marks", ())))
+
+
 def is_automatic(entry: Mapping[str, Any]) -> bool:
     return entry["type"] == "text" and entry["direction"] == "out" and entry["purpose"] != "ordinary"
 
@@ -87,6 +93,10 @@ class Event:
     what: str
     words: str
     outcome: str = ""
+
+
+def in_order(events: Sequence[Event]) -> list[Event]:
+    return sorted(events, key=lambda event: event.at)
 
 
 @dataclass(frozen=True)
@@ -205,7 +215,7 @@ class Flow:
         purposes = {entry["sent_body"]: entry["purpose"] for entry in left}
         for place, (text, body) in enumerate(zip(expected, bodies, strict=True), start=1):
             if purposes.get(body) != text.purpose:
-                found = (purposes.get(body) or "text that the conversation does not show").replace("_", " ")
+                found = in_words(purposes.get(body) or "a text that the conversation does not show")
                 self.differences.append(f"Text {place} to {contact.first_name} should be {text}; it is {found}.")
             for words in text.lacks(body):
                 self.differences.append(f"Text {place} to {contact.first_name} ({text}) does not say “{words}”.")
@@ -217,7 +227,7 @@ class Flow:
         if len(entries) != len(expected) or not all(
             entry.fits(found) for entry, found in zip(expected, entries, strict=False)
         ):
-            found = [str(Shown(kind_of(each), each.get("body") or "")) for each in entries]
+            found = [described(each) for each in entries]
             self.differences.append(f"{agent.name} should see {_listed(expected)}; sees {_listed(found)}.")
         for entry in entries:
             if entry["type"] == "notice" and contact.first_name not in entry["text"]:
@@ -228,9 +238,8 @@ class Flow:
     ) -> None:
         for name, value in expected.items():
             if value is not None and state[name] != value:
-                self.differences.append(
-                    f"{contact.first_name} on {line.name}: {name.replace('_', ' ')} should be {value}, is {state[name]}."
-                )
+                what = f"{contact.first_name} on {line.name}: {name.replace('_', ' ')}"
+                self.differences.append(f"{what} should be {value}, is {state[name]}.")
 
     # ---- the simulator's log
 
@@ -259,7 +268,7 @@ class Flow:
             person = numbers.get(entry["from"]) or numbers.get(entry["to"])
             if person and (event := self._event(entry, person)):
                 self._untold.append(event)
-        self.story += sorted(self._untold, key=lambda event: event.at)
+        self.story += in_order(self._untold)
         self._untold.clear()
 
     def _event(self, entry: Mapping[str, Any], person: Contact) -> Event | None:
@@ -276,8 +285,10 @@ class Flow:
         return Event(dt.datetime.fromisoformat(entry["at"]), what, entry["body"], entry["error"])
 
 
+def in_words(purpose: str) -> str:
+    """What a text is called, as people read it in the admin."""
+    return Purpose(purpose).label if purpose in Purpose.values else purpose.replace("_", " ")
+
+
 def _listed(things: Sequence[object]) -> str:
     return "; ".join(str(thing) for thing in things) or "nothing"
-
-
-__all__ = ["Arrives", "Flow", "Refused", "Shown", "from_agent", "from_contact", "notice"]

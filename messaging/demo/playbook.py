@@ -5,180 +5,35 @@ sweep do the rest. Every flow has people of its own, and lines of its own where 
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
-from django.conf import settings
-from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from consent import roles
-from consent.models import Contact, Line, Organisation, User
-from consent.vocabulary import Category, Mode
-from messaging import capture, rendering
-from messaging.demo.actors import Agent, Phones, Refused
-from messaging.demo.flow import Arrives, Flow, from_agent, from_contact, notice
-from messaging.demo.stage import make_line, make_user, token_of, wait_for_open_lines
+from consent.models import Contact, Line
+from messaging import capture
+from messaging.demo.actors import Phones, UnexpectedAnswer
+from messaging.demo.changes import Change, apply
+from messaging.demo.company import (
+    HELP,
+    IN,
+    Stage,
+    disclaimer_ours,
+    disclaimer_theirs,
+    out,
+    request_ours,
+    request_theirs,
+    set_up,
+    way_back,
+    written,
+)
+from messaging.demo.flow import Flow, from_agent, from_contact, notice
+from messaging.demo.stage import wait_for_open_lines
 from messaging.demo.transcript import told
-from messaging.models import Template
-from messaging.wordings import Kind
 
-COMPANY = "Harbor Home Services"
-SUPPORT = "help@harborhome.example"
-FREQUENCY = "up to 6 messages a month"
 CONSENT, DISCLAIMER, BOTH = "with consent", "disclaimer only", "both modes"
 # An opt-out after which the contact may be asked again, or told the way back (flows 13 and 14: 24 hours or more).
 OLD_ENOUGH = dt.timedelta(hours=26)
-
-
-# ---- the stage ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The company that all flows play in."""
-
-    ana: Agent
-    ben: Agent
-    officer: User
-    scheduling: Line  # with consent
-    reminders: Line  # disclaimer only
-    waitlist: Line  # with consent; its requests expire after two seconds
-    offers: Line  # with consent; one category with the next
-    news: Line
-    phones: Phones
-
-
-def set_up() -> Stage:
-    """Company, lines and users, as an officer would enter them; the lines are open when this returns."""
-    company = Organisation.objects.current()
-    company.name, company.support_contact, company.frequency = COMPANY, SUPPORT, FREQUENCY
-    # So that the play is the same before and after the day on which the shipped scope changes.
-    company.next_revocation_scope, company.next_revocation_scope_on = "", None
-    company.full_clean()
-    company.save()
-    lines = {
-        "scheduling": make_line("+12065550001", "Scheduling", category=Category.TRANSACTIONAL),
-        "reminders": make_line("+12065550002", "Reminders", category=Category.INFORMATIONAL, mode=Mode.DISCLAIMER),
-        "waitlist": make_line(
-            "+12065550003",
-            "Waitlist",
-            category=Category.TRANSACTIONAL,
-            request_expires_after=dt.timedelta(seconds=2),
-        ),
-        "offers": make_line("+12065550004", "Offers", category=Category.MARKETING),
-        "news": make_line("+12065550005", "News", category=Category.MARKETING),
-    }
-    phones = Phones(settings.PUBLIC_URL)
-    for line in lines.values():
-        phones.name_line(line)
-    agents = {name.lower(): _agent(name, lines.values()) for name in ("Ana", "Ben")}
-    return Stage(officer=make_user("olga", roles.OFFICER), phones=phones, **agents, **lines)
-
-
-def _agent(name: str, lines: Iterable[Line]) -> Agent:
-    user = make_user(name.lower(), roles.AGENT, shown_name=name)
-    user.lines.set(lines)
-    return Agent(settings.PUBLIC_URL, username=user.username, name=name, token=token_of(user))
-
-
-# ---- a default changed before the play ------------------------------------------------------------------------------
-
-
-class ChangeError(ValueError):
-    """A change that was asked for can't be made. The message says why."""
-
-
-def change(wish: str) -> Callable[[], None]:
-    """What ``organisation.FIELD=VALUE`` or ``template.KIND=words`` asks for, checked as far as it can be beforehand.
-
-    Raises ChangeError; the change itself may raise it too, for values that don't fit together.
-    """
-    name, equals, value = wish.partition("=")
-    what, _, detail = name.partition(".")
-    if not equals or what not in {"organisation", "template"}:
-        raise ChangeError(f"“{wish}”: write organisation.FIELD=VALUE or template.KIND=words.")
-    if what == "template":
-        return _new_wording(detail, value)
-    return _new_policy(detail, value)
-
-
-def _new_wording(kind: str, words: str) -> Callable[[], None]:
-    if kind not in Kind.values:
-        raise ChangeError(f"There is no template “{kind}”. There are: {', '.join(Kind.values)}.")
-    try:
-        rendering.check(words, Kind(kind))
-    except rendering.WordingError as error:
-        raise ChangeError(f"template.{kind}: {error}") from None
-    return lambda: _say(kind, words)
-
-
-def _say(kind: str, words: str) -> None:
-    Template.objects.get(kind=kind, line=None, language="en").say(words)
-
-
-def _new_policy(name: str, value: str) -> Callable[[], None]:
-    try:
-        field = Organisation._meta.get_field(name)
-        new = None if value == "" and field.null else field.clean(value, None)
-    except FieldDoesNotExist:
-        names = [each.name for each in Organisation._meta.get_fields() if each.name != "id"]
-        raise ChangeError(f"An organisation has no “{name}”. It has: {', '.join(names)}.") from None
-    except ValidationError as error:
-        raise ChangeError(f"organisation.{name}: {' '.join(error.messages)}") from None
-    return lambda: _apply_policy(name, new)
-
-
-def _apply_policy(name: str, value: object) -> None:
-    company = Organisation.objects.current()
-    setattr(company, name, value)
-    try:
-        company.full_clean()
-    except ValidationError as error:
-        raise ChangeError(f"organisation.{name}: {' '.join(error.messages)}") from None
-    company.save()
-
-
-# ---- what the texts must say (PRODUCT "What each automatic text must say") -------------------------------------------
-
-
-def request_ours(agent: Agent) -> Arrives:
-    return Arrives("request_ours", ("automatic", agent.name, COMPANY, FREQUENCY, "YES", "STOP", "HELP", "rates"))
-
-
-def request_theirs(line: Line) -> Arrives:
-    return Arrives("request_theirs", ("automatic", line.name, COMPANY, "delivered once you agree", "YES", "STOP"))
-
-
-IN = Arrives("opt_in_confirmation", (COMPANY, "you're in", FREQUENCY, "STOP", "HELP", "rates"))
-
-
-def out(line: Line) -> Arrives:
-    return Arrives("opt_out_confirmation", (COMPANY, "you're out", f"START to {line.number}"))
-
-
-def disclaimer_ours(agent: Agent) -> Arrives:
-    return Arrives("disclaimer_ours", ("automatic", agent.name, COMPANY, FREQUENCY, "STOP"))
-
-
-def disclaimer_theirs(line: Line) -> Arrives:
-    return Arrives("disclaimer_theirs", ("automatic", line.name, COMPANY, "STOP"))
-
-
-HELP = Arrives("help_reply", (COMPANY, SUPPORT, "STOP"))
-
-
-def way_back(line: Line) -> Arrives:
-    return Arrives("way_back", ("automatic", f"START to {line.number}"))
-
-
-def written(body: str) -> Arrives:
-    """An agent's text, with the footer."""
-    return Arrives("ordinary", ("STOP",), begins=body)
-
-
-# ---- the flows ------------------------------------------------------------------------------------------------------
 
 Play = Callable[[Stage, Flow], None]
 FLOWS: dict[int, tuple[str, str, Play]] = {}
@@ -208,7 +63,10 @@ def asked_first(s: Stage, f: Flow) -> None:
 
 @flow(2, CONSENT, "Agents text again while the contact has not answered")
 def held_too(s: Stage, f: Flow) -> None:
-    leo, texts = f.contact("Leo", "Brandt"), ["Hi Leo, your filters are here.", "They fit your model.", "Shall we come?"]
+    leo, texts = (
+        f.contact("Leo", "Brandt"),
+        ["Hi Leo, your filters are here.", "They fit your model.", "Shall we come?"],
+    )
     f.agent_texts(s.ana, leo, s.scheduling, texts[0])
     f.agent_texts(s.ana, leo, s.scheduling, texts[1])
     f.agent_texts(s.ben, leo, s.scheduling, texts[2])
@@ -259,8 +117,11 @@ def held_texts_cancelled(s: Stage, f: Flow) -> None:
 @flow(5, CONSENT, "Nobody answers before the request expires (here after two seconds)")
 def request_expires(s: Stage, f: Flow) -> None:
     ida, hello = f.contact("Ida", "Moreau"), "Hi Ida, a place on the waiting list has come free."
+    tom = f.contact("Tom", "Ferrari")
     f.agent_texts(s.ana, ida, s.waitlist, hello)
-    f.wait(lambda: f.state(ida, s.waitlist)["request"] != "sent", "the request expires")
+    f.contact_texts(tom, s.waitlist, "Is there a place for me?")
+    asked = [ida, tom]
+    f.wait(lambda: "sent" not in [f.state(each, s.waitlist)["request"] for each in asked], "The requests' expiry")
     f.settle()
     f.expect(
         ida,
@@ -270,10 +131,6 @@ def request_expires(s: Stage, f: Flow) -> None:
         status="not_defined",
         request="expired",
     )
-    tom = f.contact("Tom", "Ferrari")
-    f.contact_texts(tom, s.waitlist, "Is there a place for me?")
-    f.wait(lambda: f.state(tom, s.waitlist)["request"] != "sent", "the request expires")
-    f.settle()
     f.expect(
         tom,
         s.waitlist,
@@ -383,7 +240,7 @@ def stop_in_scope(s: Stage, f: Flow) -> None:
     # The provider is busy: the text is tried again after 1, 2 and 4 seconds, and the STOP comes meanwhile.
     f.phones.fault("429", rosa, times=3)
     f.agent_texts(s.ana, rosa, s.offers, queued, settle=False)
-    f.wait(lambda: _turned_down(s.phones, rosa) == 3, "the provider turns the text down three times")
+    f.wait(lambda: _turned_down(s.phones, rosa) == 3, "The provider's third refusal")
     f.contact_texts(rosa, s.offers, "STOP")
     f.expect(
         rosa,
@@ -452,6 +309,7 @@ def refused(s: Stage, f: Flow) -> None:
 def asked_again(s: Stage, f: Flow) -> None:
     finn, body = f.contact("Finn", "Jensen"), "Hi, are you open on Saturday?"
     _opted_out_by_phone(s, finn, s.scheduling)
+    f.expect(finn, s.scheduling, sees={s.ana: [notice("opted_out")]}, status="opted_out", request="not_sent")
     f.contact_texts(finn, s.scheduling, body)
     f.expect(
         finn,
@@ -485,6 +343,7 @@ def asked_again(s: Stage, f: Flow) -> None:
 def shown_the_way_back(s: Stage, f: Flow) -> None:
     gwen, texts = f.contact("Gwen", "Abbot"), ["Can you still come on Monday?", "Are you there?"]
     _opted_out_by_phone(s, gwen, s.reminders)
+    f.expect(gwen, s.reminders, sees={s.ana: [notice("opted_out")]}, status="opted_out", request="not_sent")
     for text in texts:
         f.contact_texts(gwen, s.reminders, text)
     f.agent_texts(s.ana, gwen, s.reminders, "Yes, at ten.")
@@ -505,6 +364,7 @@ def shown_the_way_back(s: Stage, f: Flow) -> None:
 
 
 def _opted_out_by_phone(s: Stage, contact: Contact, line: Line) -> None:
+    """What was on record before the flow: a day can't be waited for."""
     with transaction.atomic():
         capture.record_revocation(
             contact.number,
@@ -600,16 +460,14 @@ def stop_again(s: Stage, f: Flow) -> None:
 # ---- the play -------------------------------------------------------------------------------------------------------
 
 
-def play(numbers: Iterable[int], wishes: Iterable[str], tell: Callable[[str], object]) -> bool:
+def play(numbers: Iterable[int], changes: Iterable[Change], tell: Callable[[str], object]) -> bool:
     """Play these flows and tell each; True where all went as specified. The last line told says so, or which differ.
 
-    Raises ChangeError for a wish that can't be fulfilled.
+    Raises ChangeError for changes that don't fit together.
     """
-    changes = [change(wish) for wish in wishes]
     stage = set_up()
     wait_for_open_lines()
-    for apply in changes:
-        apply()
+    apply(changes)
     played = [_play(number, stage, tell) for number in numbers]
     differing = [each.number for each in played if each.differences]
     tell(summary(len(played), differing))
@@ -622,8 +480,8 @@ def _play(number: int, stage: Stage, tell: Callable[[str], object]) -> Flow:
     try:
         act(stage, current)
         current.finish()
-    except Refused as refused:
-        current.differences.append(f"{refused}.")
+    except UnexpectedAnswer as answer:
+        current.differences.append(f"{answer}.")
     tell(told(current))
     return current
 

@@ -31,6 +31,8 @@ STOP_SECONDS = 10.0
 LOG_TAIL = 30
 # Besides Optline's own settings: what would change Django, the web server or the worker from outside.
 _FOREIGN = ("CELERY_", "DJANGO_", "GRANIAN_", "TWILIO_")
+# Tells the command's own child processes that the database they see is the demo's.
+INSIDE = "OPTLINE_DEMO"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,6 +60,7 @@ def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
         "DEBUG": "false",
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",
+        INSIDE: "1",
         **more,
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
@@ -67,7 +70,7 @@ def environment(folder: Path, port: int, **more: str) -> dict[str, str]:
 def shipped_settings() -> dict[str, str]:
     """Every setting with its default, as ``.env.example`` lists them."""
     lines = (settings.BASE_DIR / ".env.example").read_text(encoding="utf-8").splitlines()
-    return dict(match.groups() for line in lines if (match := re.fullmatch(r"#([A-Z][A-Z_]*)=(.*)", line)))
+    return {match[1]: match[2] for line in lines if (match := re.fullmatch(r"#([A-Z][A-Z_]*)=(.*)", line))}
 
 
 def free_port() -> int:
@@ -98,37 +101,53 @@ def check_port(port: int) -> None:
 # ---- processes ------------------------------------------------------------------------------------------------------
 
 
-class Processes:
-    """Child processes with one environment and one log file. They end when the block ends, however it ends.
+class Signals:
+    """Notes SIGINT, SIGTERM and SIGHUP while the block runs, so that they end nothing halfway.
 
-    SIGINT, SIGTERM and SIGHUP raise Interrupted where the block waits, and nowhere else, so that no child is started
-    and forgotten.
+    They raise Interrupted where ``check`` is called and nowhere else: no child is started and forgotten, no database
+    made and left.
     """
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self) -> None:
+        self._came = False
+        self._handlers: dict[int, Any] = {}
+
+    def __enter__(self) -> "Signals":
+        self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _note(self, *_: object) -> None:
+        self._came = True
+
+    def check(self) -> None:
+        if self._came:
+            raise Interrupted
+
+
+class Processes:
+    """Child processes with one environment and one log file. They end when the block ends, however it ends."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path, signals: Signals) -> None:
         self.environment = dict(environment)
         self.log = log
+        self._signals = signals
         self._children: list[subprocess.Popen[bytes]] = []
-        self._interrupted = False
-        self._handlers: dict[int, Any] = {}
         self._log_file: IO[bytes] | None = None
 
     def __enter__(self) -> "Processes":
         self._log_file = self.log.open("ab")
-        self._handlers = {number: signal.signal(number, self._note) for number in _SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
         try:
             self.stop()
         finally:
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
             if self._log_file:
                 self._log_file.close()
-
-    def _note(self, *_: object) -> None:
-        self._interrupted = True
 
     def start(self, *arguments: str, shown: bool = False) -> subprocess.Popen[bytes]:
         """Start Python with these arguments; its output goes to the log, with ``shown`` to our own output."""
@@ -160,11 +179,10 @@ class Processes:
 
     def check(self, but: "subprocess.Popen[bytes] | None" = None) -> None:
         """Raise Interrupted if somebody wants to stop, CannotRun if a process that should run has ended."""
-        if self._interrupted:
-            raise Interrupted
+        self._signals.check()
         for child in self._children:
             if child is not but and child.poll() is not None:
-                raise CannotRun(f"A process ended by itself: {_name(child)}.\n{self.tail()}")
+                raise CannotRun(f"A process ended by itself ({_name(child)}).\n{self.tail()}")
 
     def wait(self) -> None:
         """Wait until somebody wants to stop: raises Interrupted, or CannotRun where a process ends before."""
@@ -203,7 +221,7 @@ class Processes:
                 pass  # the next line is for it
             try:
                 os.killpg(child.pid, signal.SIGKILL)  # each child leads a group of its own
-            except ProcessLookupError:
+            except (ProcessLookupError, PermissionError):  # the latter is how macOS says it
                 pass  # nobody is left in it, as it should be
             child.wait()
         self._children.clear()
@@ -221,12 +239,13 @@ def _name(child: "subprocess.Popen[bytes]") -> str:
     return " ".join(str(part) for part in list(child.args)[1:4])  # type: ignore[arg-type]
 
 
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
 def _end_with_parent() -> None:
     """In the child, before it becomes itself: end it when the command is killed in a way that it can't handle."""
-    _LIBC.prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def web(port: int) -> list[str]:
@@ -282,7 +301,9 @@ def _on_server(statement: str) -> None:
         with connection._nodb_cursor() as cursor:
             cursor.execute(statement)
     except DatabaseError as error:
-        raise CannotRun(f"The database server of DATABASE_URL refused “{statement.split(' ENC')[0]}”: {error}") from None
+        raise CannotRun(
+            f"The database server of DATABASE_URL refused “{statement.split(' ENC')[0]}”: {error}"
+        ) from None
 
 
 def _renamed(url: str, name: str) -> str:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.db.models import Exists
 from rest_framework.authtoken.models import Token
 
-from consent.models import Line, User
+from consent.models import Line, Organisation, User
 from messaging.demo.actors import Phones
 from messaging.models import Message, Receipt
 from messaging.models.message import MessageStatus
 
 DEADLINE_SECONDS = 20.0
+FIRST_SWEEP_SECONDS = 60.0  # worker and beat may still be starting
 _POLL_SECONDS = 0.03
+ABOUT_TO_LEAVE = (MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING)
 
 
 class TooLate(Exception):
@@ -32,8 +35,9 @@ def make_line(number: str, name: str, **fields: Any) -> Line:
 
 
 def make_user(username: str, role: str, *, password: str | None = None, **fields: Any) -> User:
+    """A user with this role's group; without a password they can only use the API."""
     user = User.objects.create_user(username, password=password, **fields)
-    user.groups.add(Group.objects.get(name=role))
+    user.groups.set(Group.objects.filter(name=role))
     return user
 
 
@@ -41,17 +45,18 @@ def token_of(user: User) -> str:
     return Token.objects.get_or_create(user=user)[0].key
 
 
-def until(happened: Callable[[], bool], what: str) -> None:
-    """Wait until it has happened; raises TooLate after 20 seconds."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
+def until(happened: Callable[[], bool], what: str, seconds: float = DEADLINE_SECONDS) -> None:
+    """Wait until it has happened. Raises TooLate."""
+    deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise TooLate(f"{what}: not within {DEADLINE_SECONDS:.0f} seconds")
+            raise TooLate(f"{what} did not happen within {seconds:.0f} seconds")
         time.sleep(_POLL_SECONDS)
 
 
 def wait_for_open_lines() -> None:
-    until(lambda: not Line.objects.filter(opened_at=None).exists(), "the sweep opens the lines")
+    closed = Line.objects.filter(opened_at=None)
+    until(lambda: not closed.exists(), "The sweep's opening of the lines", FIRST_SWEEP_SECONDS)
 
 
 def rest(phones: Phones) -> None:
@@ -67,12 +72,10 @@ def rest(phones: Phones) -> None:
             return False
         return phones.read_log() == before and not phones.owed
 
-    until(at_rest, "everything comes to rest")
+    until(at_rest, "Coming to rest")
 
 
 def _something_to_do() -> bool:
-    about_to_leave = [MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING]
-    return (
-        Receipt.objects.unsettled().exists()
-        or Message.objects.outgoing().filter(status__in=about_to_leave).exists()
-    )
+    """One statement, so that what moves from one table to the other is seen in one of them."""
+    texts = Message.objects.outgoing().filter(status__in=ABOUT_TO_LEAVE)
+    return Organisation.objects.filter(Exists(Receipt.objects.unsettled()) | Exists(texts)).exists()

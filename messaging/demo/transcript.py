@@ -1,11 +1,12 @@
-"""A flow told as a person would read it, from the simulator's log and the API's answers alone."""
+"""A flow told as a person would read it, from the simulator's log and the API's answers alone. Times are UTC."""
 
+import datetime as dt
 import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from consent.vocabulary import RequestState, Status
-from messaging.demo.flow import Event, Flow, View, kind_of
+from messaging.demo.flow import Event, Flow, View, in_words, kind_of
 
 WIDTH = 116
 
@@ -13,10 +14,14 @@ WIDTH = 116
 def told(flow: Flow) -> str:
     """The flow's story, and at its end ✓ or what differs."""
     lines = [f"Flow {flow.number} · {flow.mode} · {flow.title}", ""]
+    before: Event | View | None = None
     for part in flow.story:
+        if isinstance(before, View) or (before and isinstance(part, View)):
+            lines.append("")
         lines += _event(part) if isinstance(part, Event) else _view(part)
-    lines += [f"  ✗ {difference}" for difference in flow.differences] or ["  ✓ as specified"]
-    return "\n".join(lines) + "\n"
+        before = part
+    lines += ["", *(f"  ✗ {difference}" for difference in flow.differences or ())]
+    return "\n".join(lines + ([] if flow.differences else ["  ✓ as specified"])) + "\n\n"
 
 
 def _event(event: Event) -> Iterator[str]:
@@ -26,13 +31,11 @@ def _event(event: Event) -> Iterator[str]:
 
 
 def _view(view: View) -> Iterator[str]:
-    yield ""
     for name, thread in view.threads.items():
         yield f"    What {name} sees of {view.contact.name} on {view.line.name}" + ("" if thread else ": nothing")
         for entry in thread:
             yield from _wrapped("      · ", _entry(entry), 8)
     yield f"    {view.contact.name} on {view.line.name}: {_state(view.state)}"
-    yield ""
 
 
 def _entry(entry: Mapping[str, Any]) -> str:
@@ -41,18 +44,20 @@ def _entry(entry: Mapping[str, Any]) -> str:
     marks = "".join(f", {mark}" for mark in entry["marks"])
     if entry["direction"] == "in":
         return f"{kind_of(entry)}{marks}: “{entry['body']}”"
-    purpose = entry["purpose"].replace("_", " ")
-    whose = f"{entry['author']}'s text" if purpose == "ordinary" else purpose
+    ordinary = entry["purpose"] == "ordinary"
+    whose = f"{entry['author']}'s text" if ordinary else in_words(entry["purpose"])
     why = f" ({entry['reason']['text']})" if entry["reason"] else ""
     # What an automatic text said stands above already, where it reached the phone.
-    words = f": “{entry['body']}”" if purpose == "ordinary" else ""
+    words = f": “{entry['body']}”" if ordinary else ""
     return f"{whose}, {entry['status']}{marks}{words}{why}"
 
 
 def _state(state: Mapping[str, Any]) -> str:
+    since = f" since {dt.datetime.fromisoformat(state['since']):%d %b %Y, %H:%M}" if state["since"] else ""
     told_how = ", told how to stop" if state["told_how_to_stop"] else ""
     review = ", under review" if state["under_review"] else ""
-    return f"{Status(state['status']).label}{told_how}{review}; request: {RequestState(state['request']).label}"
+    request = RequestState(state["request"]).label
+    return f"{Status(state['status']).label}{since}{told_how}{review}; request: {request}"
 
 
 def _wrapped(start: str, words: str, indent: int) -> list[str]:

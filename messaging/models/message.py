@@ -79,7 +79,7 @@ class Message(models.Model):
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="messages")
     direction = models.CharField(max_length=3, choices=Direction.choices)
-    purpose = models.CharField(max_length=24, blank=True, choices=[(p.value, p.value) for p in Purpose])
+    purpose = models.CharField(max_length=24, blank=True, choices=Purpose.choices)
     body = models.TextField(help_text="As written. What left is in “sent body”.")
     sent_body = models.TextField(blank=True, help_text="As it left, footer included.")
     status = models.CharField(max_length=12, choices=MessageStatus.choices)

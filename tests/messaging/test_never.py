@@ -39,8 +39,9 @@ STOPS = {"STOP", "stop!", "STOPALL", "Unsubscribe"}
 STARTS = {"START", "unstop"}
 WORDS = st.sampled_from([*sorted(STOPS | STARTS), "YES", "NO", "HELP", "hello", "please stop by at five", "👍"])
 # The suite plays the same few each time; `make soak` plays many new ones.
-FEW = 20
+FEW = 40
 HISTORIES = int(os.environ.get("HISTORIES", FEW))
+THEN = st.sampled_from(["nothing", "settle", "send", "work", "work"])
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
 ERRORS = [
     ProviderError("20429", "slow down", permanent=False, may_have_left=False),
@@ -117,9 +118,12 @@ class Histories(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.clock.shift(dt.timedelta(seconds=seconds))
 
-    @rule(to=NUMBERS, line=LINES, agent=st.integers(0, 1))
-    def agent_texts(self, to: str, line: str, agent: int) -> None:
+    @rule(to=NUMBERS, line=LINES, agent=st.integers(0, 1), error=st.sampled_from([None, None, *ERRORS]), then=THEN)
+    def agent_texts(self, to: str, line: str, agent: int, error: ProviderError | None, then: str) -> None:
         outbound.submit(line=self.lines[line], to=to, body="Your order is ready", author=self.agents[agent])
+        if error:
+            self.provider.errors.append(error)
+        self._then(then, to)
 
     @rule(to=NUMBERS)
     def agent_withdraws(self, to: str) -> None:
@@ -127,11 +131,28 @@ class Histories(RuleBasedStateMachine):
         if text and text.author:
             outbound.withdraw(text, text.author)
 
-    @rule(sender=NUMBERS, line=LINES, word=WORDS, late=st.sampled_from([0, 0, 0, 60, 4000]))
-    def contact_texts(self, sender: str, line: str, word: str, late: int) -> None:
-        """``late``: the webhook took that many seconds; the provider's own time says so."""
-        self.clock.shift(dt.timedelta(seconds=1))
-        at = timezone.now() - dt.timedelta(seconds=late)
+    @rule(
+        sender=NUMBERS,
+        line=LINES,
+        words=st.lists(st.tuples(WORDS, st.sampled_from([0, 0, 60, 4000])), min_size=1, max_size=4),
+        then=THEN,
+    )
+    def contact_texts(self, sender: str, line: str, words: list[tuple[str, int]], then: str) -> None:
+        """Each word with how late its webhook is, in seconds; the provider's own time says so."""
+        for word, late in words:
+            self.clock.shift(dt.timedelta(seconds=1))
+            self._text(sender, line, word, timezone.now() - dt.timedelta(seconds=late))
+        self._then(then, sender)
+
+    def _then(self, then: str, number: str) -> None:
+        if then == "settle":
+            inbound.settle_number(number)
+        elif then == "send":
+            self.senders_send()
+        elif then == "work":
+            work()
+
+    def _text(self, sender: str, line: str, word: str, at: dt.datetime) -> None:
         fields = inbound_fields(sender, self.lines[line], word)
         assert post_webhook("/twilio/inbound/", fields).status_code == 200
         Receipt.objects.filter(provider_id=fields["MessageSid"]).update(occurred_at=at)
@@ -159,17 +180,15 @@ class Histories(RuleBasedStateMachine):
             message = data.draw(st.sampled_from(list(left)))
             assert callback(message, status).status_code == 200
 
-    @rule(error=st.sampled_from(ERRORS))
-    def provider_will_fail(self, error: ProviderError) -> None:
-        self.provider.errors.append(error)
-
     @rule()
     def workers_work(self) -> None:
         work()
 
-    @rule(number=NUMBERS)
-    def a_worker_settles(self, number: str) -> None:
-        inbound.settle_number(number)
+    @rule()
+    def senders_send(self) -> None:
+        """Without settling first: what came in meanwhile must fence itself off."""
+        for conversation in sorted(set(Message.objects.due(timezone.now()).values_list("conversation", flat=True))):
+            outbound.send_conversation(conversation)
 
     @rule()
     def sweeps_run(self) -> None:
@@ -197,8 +216,9 @@ class Histories(RuleBasedStateMachine):
             if not any(own > now for own in known.ins):
                 known.outs.append(now)
 
-    @rule(number=NUMBERS)
-    def officer_bars_or_unbars(self, number: str) -> None:
+    @rule(number=NUMBERS, line=LINES, then=THEN)
+    def officer_bars_or_unbars(self, number: str, line: str, then: str) -> None:
+        outbound.submit(line=self.lines[line], to=number, body="One moment", author=self.agents[0])
         contact, proof = Contact.objects.lock(number), Proof(Channel.AGENT, {"reason": "asked"}, actor=self.officer)
         if number in self.barred:
             ledger.lift_do_not_contact(contact, proof)
@@ -206,12 +226,15 @@ class Histories(RuleBasedStateMachine):
         else:
             ledger.add_do_not_contact(contact, proof, reason="asked")
             self.barred.add(number)
+        self._then(then, number)
 
-    @rule(number=NUMBERS, line=LINES, opens=st.booleans())
-    def review(self, number: str, line: str, opens: bool) -> None:
+    @rule(number=NUMBERS, line=LINES, opens=st.booleans(), then=THEN)
+    def review(self, number: str, line: str, opens: bool, then: str) -> None:
+        outbound.submit(line=self.lines[line], to=number, body="Shall we?", author=self.agents[1])
         contact, proof = Contact.objects.lock(number), Proof(Channel.KEYWORD, {"text": "leave me"})
         verb = ledger.open_review if opens else ledger.close_review
         verb(contact, self.lines[line], proof, at=timezone.now())
+        self._then(then, number)
 
     # ---- what must hold -------------------------------------------------------------------------------------------
 

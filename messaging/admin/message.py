@@ -1,0 +1,172 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+
+from consent.admin.numbers import ContactScreen
+from consent.admin.screens import ReadOnlyScreen, SuperusersOnly, plain
+from consent.admin.unfold import badge
+from consent.gate import Reason
+from messaging.admin.own_lines import OwnConversationLineFilter, shown_notices, shown_texts, words
+from messaging.models import IdempotencyKey, Message, Notice
+from messaging.models.message import MessageStatus as S
+
+TONES = {
+    S.QUEUED: "info",
+    S.SENDING: "info",
+    S.HELD: "warning",
+    S.DEFERRED: "warning",
+    S.UNKNOWN: "warning",
+    S.HELD_BACK: "warning",
+    S.SENT: "success",
+    S.DELIVERED: "success",
+    S.REFUSED: "danger",
+    S.FAILED: "danger",
+    S.UNDELIVERED: "danger",
+}
+
+# Why a text did not leave: the gate's reasons, and what happened to it later.
+_LATER = ["withdrawn", "request_expired", "request_failed", "disclaimer_failed", "opted_in", "too_late", "provider"]
+REASONS = [reason.value for reason in Reason if reason is not Reason.ALLOWED] + _LATER + ["unknown"]
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    title = "reason"
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(reason, reason.replace("_", " ").capitalize()) for reason in REASONS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        return queryset.filter(reason=self.value()) if self.value() in REASONS else queryset
+
+
+class InConversation:
+    """Columns of rows that belong to a conversation."""
+
+    @admin.display(description="contact")
+    def shown_contact(self, row: Any) -> str:
+        return str(row.conversation.contact)
+
+    @admin.display(description="line")
+    def shown_line(self, row: Any) -> str:
+        return row.conversation.line.name
+
+    @admin.display(description="conversation")
+    def shown_conversation(self, row: Any) -> SafeString:
+        return format_html(
+            '<a class="text-link" href="{}">{}</a>',
+            reverse("admin:messaging_conversation_change", args=[row.conversation_id]),
+            row.conversation,
+        )
+
+
+AUTHOR, TO, WORDING, USER = plain("author"), plain("to"), plain("wording"), plain("user")
+
+
+@admin.register(Message)
+class MessageAdmin(InConversation, ReadOnlyScreen, ContactScreen):
+    """Every text, either way, as it was written. Words are no search terms: held-back ones would be found by them."""
+
+    contact = "conversation__contact"
+    list_display = ["created", "shown_contact", "shown_line", "direction", "shown_status", "shown_words", "why"]
+    list_select_related = ["conversation__line", "author", "wording__template"]
+    list_filter = ["status", ReasonFilter, "direction", OwnConversationLineFilter, "created"]
+    ordering = ["-pk"]
+    fields = [
+        "shown_conversation",
+        "direction",
+        "shown_purpose",
+        "shown_status",
+        "why",
+        "all_words",
+        "sent_body",
+        AUTHOR,
+        WORDING,
+        "shown_marks",
+        "rule",
+        "media_count",
+        "created",
+        "not_before",
+        "send_before",
+        "claimed_at",
+        "sent_at",
+        "tries",
+        "provider_id",
+        "error_code",
+    ]
+    readonly_fields = [
+        "shown_conversation",
+        "shown_purpose",
+        "shown_status",
+        "why",
+        "all_words",
+        AUTHOR,
+        WORDING,
+        "shown_marks",
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return shown_texts(super().get_queryset(request), request)
+
+    @admin.display(description="status", ordering="status")
+    def shown_status(self, text: Message) -> SafeString:
+        return badge(text.get_status_display(), TONES.get(S(text.status), ""))
+
+    @admin.display(description="text")
+    def shown_words(self, text: Message) -> str:
+        return Truncator(words(text)).chars(60)
+
+    @admin.display(description="text")
+    def all_words(self, text: Message) -> str:
+        return words(text)
+
+    @admin.display(description="reason", ordering="reason")
+    def why(self, text: Message) -> str:
+        return text.reason_text or text.reason.replace("_", " ")
+
+    @admin.display(description="purpose")
+    def shown_purpose(self, text: Message) -> str:
+        return text.get_purpose_display() or "From the contact"
+
+    @admin.display(description="marks")
+    def shown_marks(self, text: Message) -> str:
+        return ", ".join(map(str, text.marks)) or "-"
+
+
+@admin.register(Notice)
+class NoticeAdmin(InConversation, ReadOnlyScreen, ContactScreen):
+    contact = "conversation__contact"
+    list_display = ["created", "shown_contact", "shown_line", "kind", "text", "to"]
+    list_select_related = ["conversation__line", "to", "wording__template"]
+    list_filter = ["kind", OwnConversationLineFilter, "created"]
+    ordering = ["-pk"]
+    fields = ["shown_conversation", "kind", "text", TO, WORDING, "created"]
+    readonly_fields = ["shown_conversation", TO, WORDING]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
+        return shown_notices(super().get_queryset(request), request)
+
+
+@admin.register(IdempotencyKey)
+class IdempotencyKeyAdmin(SuperusersOnly, ReadOnlyScreen):
+    list_display = ["created", "user", "key"]
+    list_filter = ["created"]
+    list_select_related = ["user"]
+    ordering = ["-pk"]
+    fields = [USER, "key", "body_hash", "answer", "created"]
+    readonly_fields = [USER]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,61 @@
+"""What people see of texts: everything on every line, or only what is said on the lines they work on."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from consent.admin.numbers import signed_in
+from messaging.models import Message, Notice
+from messaging.models.message import MessageStatus
+
+HELD_BACK_WORDS = "Held back until the contact agrees."
+
+
+def sees_all(request: HttpRequest) -> bool:
+    return signed_in(request).has_perm("consent.use_every_line")
+
+
+def on_own_lines(rows: QuerySet[Any], request: HttpRequest, line: str) -> QuerySet[Any]:
+    """``rows`` without those of lines the user does not work on. ``line`` is the way from a row to its line."""
+    return rows if sees_all(request) else rows.filter(**{f"{line}__in": signed_in(request).usable_lines()})
+
+
+def shown_texts(rows: QuerySet[Message], request: HttpRequest) -> QuerySet[Message]:
+    """Agents see neither texts that are held back nor keywords that a rule acted on (as api.thread shows them)."""
+    if sees_all(request):
+        return rows
+    hidden = [MessageStatus.HELD_BACK, MessageStatus.KEYWORD]
+    return on_own_lines(rows, request, "conversation__line").exclude(status__in=hidden)
+
+
+def shown_notices(rows: QuerySet[Notice], request: HttpRequest) -> QuerySet[Notice]:
+    """Agents see the notices to themselves and to everyone on their lines."""
+    if sees_all(request):
+        return rows
+    return on_own_lines(rows, request, "conversation__line").filter(Q(to=None) | Q(to=signed_in(request)))
+
+
+def words(text: Message) -> str:
+    """The words of a text, for anybody: those held back are shown to nobody here, since reading them must be logged."""
+    return HELD_BACK_WORDS if text.status == MessageStatus.HELD_BACK else text.body
+
+
+class OwnLineFilter(SimpleListFilter):
+    """One of the lines the user works on."""
+
+    title = "line"
+    parameter_name = "on"
+    line = "line"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(str(line.pk), line.name) for line in signed_in(request).usable_lines()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(**{self.line: chosen}) if chosen and chosen.isdecimal() else queryset
+
+
+class OwnConversationLineFilter(OwnLineFilter):
+    line = "conversation__line"
