@@ -4,6 +4,7 @@ import os
 
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 application = get_wsgi_application()
@@ -14,6 +15,5 @@ refuse_unsafe_settings()
 
 if settings.EMBEDDED:
     from config.celery import app
-    from messaging import embedded
 
-    embedded.start(app)
+    import_string("messaging.embedded.start")(app)

@@ -177,7 +177,7 @@ def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, readin
         direction=Direction.IN,
         body=printable(inbound.body),
         status=status,
-        provider_id=inbound.provider_id or None,
+        provider_id=printable(inbound.provider_id)[:64] or None,
         receipt=receipt,
         marks=[plan.mark] if plan.mark else [],
         meaning=reading.meaning,

@@ -2,8 +2,8 @@
 
 import re
 
-# Opt-out words as an instruction ("Reply STOP to …"), not in passing ("stop by at five", "I'll text end of day"): behind
-# a verb of answering in capitals or quotes, or followed by what they are good for.
+# Opt-out words as an instruction ("Reply STOP to …"), not in passing ("stop by at five", "I'll text end of day"):
+# behind a verb of answering in capitals or quotes, or followed by what they are good for.
 _WORD = r"(?:STOP ?ALL|STOP|UNSUBSCRIBE|CANCEL|END|QUIT|REVOKE|OPT[ -]?OUT)"
 _VERB = r"\b(?i:reply|text|send|txt|answer|respond)(?i:\s+with|\s+back)?[\s:]{1,3}"
 _AIM = r"\s+to\s+(?:end|stop|opt|unsubscribe|cancel|quit|leave|refuse)\b"

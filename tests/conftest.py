@@ -41,6 +41,12 @@ def static_files_are_not_read_for_every_client(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
+def passwords_are_hashed_fast(settings: Any) -> None:
+    """The real hasher takes a third of a second for each person that a test makes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def quiet_bell(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests settle and send by themselves; the bell's own tests bring their own."""
     monkeypatch.setattr("messaging.bell._bell.ring", lambda task: None)

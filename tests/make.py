@@ -9,9 +9,10 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from consent import roles
+from consent import ledger, roles
+from consent.ledger import Proof
 from consent.models import Contact, Line, User
-from consent.vocabulary import Category, Mode
+from consent.vocabulary import Category, Channel, Level, Mode
 
 JANE = "+12065550142"
 OMAR = "+12065550143"
@@ -42,6 +43,16 @@ def make_toll_free(number: str = "+18005550199", **fields: Any) -> Line:
 
 def make_contact(number: str = JANE, **fields: Any) -> Contact:
     contact, _ = Contact.objects.get_or_create(number=number, defaults=fields)
+    return contact
+
+
+def make_opted_in(line: Line, number: str = JANE) -> Contact:
+    """A contact who texted START to the line some time ago, and has long had the confirmation."""
+    contact = make_contact(number)
+    proof = Proof(Channel.KEYWORD, {"text": "START", "from": number}, rule="keyword:START")
+    ledger.opt_in(
+        contact, line, proof, occurred_at=timezone.now(), level=Level.EXPRESS, authority=ledger.Authority.CONTACT
+    )
     return contact
 
 
@@ -86,6 +97,7 @@ __all__ = [
     "make_integrator",
     "make_line",
     "make_officer",
+    "make_opted_in",
     "make_supervisor",
     "make_toll_free",
     "make_user",

@@ -42,8 +42,8 @@ class RevocationForm(forms.Form):
         label="How they told us",
         choices=[
             ("call", "In a call"),
-            ("in_person", "In person"),
-            ("email", "By e-mail"),
+            ("in person", "In person"),
+            ("e-mail", "By e-mail"),
             ("letter", "By letter"),
             ("voicemail", "By voicemail"),
         ],

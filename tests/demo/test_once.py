@@ -18,7 +18,7 @@ def test_a_changed_default_is_noticed() -> None:
     code, output = played("--only=6,16", "--set=organisation.request_limit=0")
     assert output.endswith("\n1 of 2 flows as specified; differing: 6"), output
     assert code == 1
-    assert "Eva should have received Opt-in request, the contact texted first" in output
+    assert "Eva should have received Opt-in request to a contact who wrote" in output
 
 
 def test_there_are_17_flows() -> None:

@@ -1,0 +1,242 @@
+"""Templates: variables, defaults, versions, and what each automatic text must say (PRODUCT)."""
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from consent.models import Line, Organisation
+from consent.models.ledger import AuditRowError
+from messaging import automatic
+from messaging.models import Template, TemplateVersion
+from messaging.rendering import VARIABLES, WordingError, allowed, check, render
+from messaging.wordings import DEFAULTS, NOTICES, Kind
+from tests.make import JANE, make_agent, make_contact, make_line
+from tests.world import Phone, write
+
+# PRODUCT's own list; accept_word and sign_up_source are ours.
+NAMED = {
+    "agent_name",
+    "company_name",
+    "contact_first_name",
+    "line_name",
+    "line_number",
+    "support_contact",
+    "terms_address",
+    "privacy_address",
+    "frequency",
+}
+
+
+# ---- variables ------------------------------------------------------------------------------------------------------
+
+
+def test_every_named_variable_may_be_used_in_every_template() -> None:
+    for kind in Kind:
+        assert set(allowed(kind)) >= NAMED
+        check(" ".join(f"{{{name}}}" for name in NAMED), kind)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{nobody}",
+        "{}",
+        "{ company_name }",
+        "{company_name",
+        "company_name}",
+        "{{company_name}}",
+        "{company_name.name}",
+        "{company_name!r}",
+        "{company_name:>10}",
+        "{0}",
+        "{__class__}",
+        "a } b",
+        "a { b",
+        "{contact_name}",  # of notices only
+    ],
+)
+def test_what_is_no_variable_is_refused(body: str) -> None:
+    with pytest.raises(WordingError) as wrong:
+        check(body, Kind.REQUEST_OURS)
+    assert "character" in str(wrong.value), "says where"
+
+
+def test_notices_know_who_it_is_about() -> None:
+    check("{contact_name}: {detail}", Kind.NOTICE_ASKED)
+
+
+def test_values_are_filled_in() -> None:
+    assert (
+        render(
+            "Hi {contact_first_name}, {company_name}.",
+            Kind.HELP_REPLY,
+            {"contact_first_name": "Jane", "company_name": "Acme"},
+        )
+        == "Hi Jane, Acme."
+    )
+
+
+@pytest.mark.parametrize("value", [None, "", "   "])
+@pytest.mark.parametrize("name", sorted(VARIABLES))
+def test_a_missing_value_falls_back_and_is_never_blank(name: str, value: str | None) -> None:
+    values = {} if value is None else {name: value}
+    text = render(f"[{{{name}}}]", Kind.HELP_REPLY, values)
+    assert text == f"[{VARIABLES[name]}]" and len(text) > 2
+
+
+@pytest.mark.parametrize("value", ["{company_name}", "{0.__class__}", "%s", "\\1", "{", "}}"])
+def test_values_are_never_read_again(value: str) -> None:
+    assert (
+        render(
+            "{contact_first_name}|{company_name}",
+            Kind.HELP_REPLY,
+            {"contact_first_name": value, "company_name": "Acme"},
+        )
+        == f"{value}|Acme"
+    )
+
+
+@given(st.text(max_size=60))
+@hypothesis_settings(max_examples=200, deadline=None)
+def test_what_the_check_lets_through_can_be_rendered(body: str) -> None:
+    try:
+        check(body, Kind.HELP_REPLY)
+    except WordingError:
+        return
+    assert render(body, Kind.HELP_REPLY, {}) == body
+
+
+# ---- what each must say ---------------------------------------------------------------------------------------------
+
+VALUES = {
+    "agent_name": "<agent>",
+    "company_name": "<company>",
+    "line_name": "<line>",
+    "line_number": "<number>",
+    "support_contact": "<support>",
+    "frequency": "<frequency>",
+    "accept_word": "<accept>",
+    "sign_up_source": "<source>",
+    "contact_name": "<contact>",
+    "detail": "<detail>",
+}
+AUTOMATIC, RATES = "automatic", "rates"
+
+MUST_SAY: dict[Kind, list[str]] = {
+    Kind.REQUEST_OURS: [AUTOMATIC, "<agent>", "<company>", "<frequency>", "<accept>", "stop", "help", RATES],
+    Kind.REQUEST_THEIRS: [AUTOMATIC, "<line>", "<company>", "deliver", "<accept>", "stop"],
+    Kind.CONFIRM_SIGN_UP: [
+        AUTOMATIC,
+        "<company>",
+        "<source>",
+        "<accept>",
+        "finish",
+        "stop",
+        "<frequency>",
+        RATES,
+        "help",
+    ],
+    Kind.OPT_IN_CONFIRMATION: ["<company>", "<frequency>", "stop", "help", RATES],
+    Kind.OPT_OUT_CONFIRMATION: ["out", "start", "<number>"],
+    Kind.OPT_OUT_CONFIRMATION_DISCLAIMER: ["out", "start", "<number>"],
+    Kind.DISCLAIMER_OURS: [AUTOMATIC, "<agent>", "<company>", "<frequency>", "stop"],
+    Kind.DISCLAIMER_THEIRS: [AUTOMATIC, "<line>", "<company>", "stop"],
+    Kind.HELP_REPLY: ["<company>", "<support>", "stop"],
+    Kind.WAY_BACK: ["start", "<number>"],
+    Kind.FOOTER: ["stop"],
+    **{kind: [AUTOMATIC, "<contact>"] for kind in NOTICES},
+}
+
+
+def test_every_kind_has_a_wording() -> None:
+    assert set(DEFAULTS) == set(Kind) == set(MUST_SAY)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_the_shipped_wording_says(kind: Kind) -> None:
+    text = render(DEFAULTS[kind], kind, VALUES).lower()
+    missing = [said for said in MUST_SAY[kind] if said not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("kind", [Kind.OPT_OUT_CONFIRMATION, Kind.OPT_OUT_CONFIRMATION_DISCLAIMER])
+def test_the_opt_out_confirmations_differ_per_mode_and_sell_nothing(kind: Kind) -> None:
+    assert DEFAULTS[Kind.OPT_OUT_CONFIRMATION] != DEFAULTS[Kind.OPT_OUT_CONFIRMATION_DISCLAIMER]
+    assert not {"offer", "deal", "discount", "%", "http", "miss you"} & set(DEFAULTS[kind].lower().split())
+
+
+# ---- which wording speaks -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def line(db: None) -> Line:
+    return make_line(name="Orders")
+
+
+def test_the_lines_own_wording_wins(line: Line) -> None:
+    other = make_line("+12065550102")
+    Template.objects.create(kind=Kind.HELP_REPLY, line=line).say("Ours.")
+    assert automatic.wording(Kind.HELP_REPLY, line).body == "Ours."
+    assert automatic.wording(Kind.HELP_REPLY, other).body == DEFAULTS[Kind.HELP_REPLY]
+
+
+def test_saving_makes_a_new_version_and_keeps_the_old(line: Line) -> None:
+    template = Template.objects.get(kind=Kind.HELP_REPLY, line=None)
+    first = template.current
+    second = template.say("Call us.")
+    assert template.say("Call us.") == second, "the same words again make none"
+    assert (second.number, template.versions.count()) == (first.number + 1, 2)
+    assert TemplateVersion.objects.get(pk=first.pk).body == DEFAULTS[Kind.HELP_REPLY]
+    with pytest.raises(WordingError):
+        template.say("{nobody}")
+    assert template.versions.count() == 2
+
+
+def test_a_version_is_never_changed_or_deleted(line: Line) -> None:
+    version = TemplateVersion.objects.first()
+    with pytest.raises(AuditRowError):
+        version.save()
+    with pytest.raises(AuditRowError):
+        version.delete()
+
+
+def test_texts_keep_the_version_and_the_words_they_left_with(line: Line, jane: Phone) -> None:
+    template = Template.objects.get(kind=Kind.HELP_REPLY, line=None)
+    jane.texts(line, "HELP")
+    template.say("Call us.")
+    jane.texts(line, "HELP")
+    assert jane.last_words() == "Call us."
+    texts = list(line.conversations.get().messages.filter(purpose="help_reply").order_by("pk"))
+    assert [text.wording.number for text in texts] == [1, 2]
+    assert texts[0].sent_body.startswith("Our company, Orders.")
+
+
+def test_entries_name_the_wording_that_was_answered(line: Line, jane: Phone) -> None:
+    write(make_agent(line), line)
+    version = automatic.wording(Kind.REQUEST_OURS, line)
+    assert line.entries.get(kind="asked").wording == version.uuid
+    assert line.requests.get().wording == version.uuid
+
+
+def test_what_the_variables_stand_for(line: Line) -> None:
+    Organisation.objects.update(name="Acme", support_contact="help@acme.example", frequency="4 a month")
+    contact = make_contact(JANE, first_name="Jane")
+    values = automatic.values(line, contact, make_agent(line, shown_name="Ann"))
+    assert (values["agent_name"], values["company_name"], values["contact_first_name"]) == ("Ann", "Acme", "Jane")
+    assert (values["line_name"], values["line_number"]) == ("Orders", line.number)
+    assert (values["support_contact"], values["frequency"]) == ("help@acme.example", "4 a month")
+    assert automatic.values(line, contact)["agent_name"] == "Orders", "falls back to the line's name"
+
+
+def test_a_contacts_name_is_put_in_as_it_is(line: Line, jane: Phone) -> None:
+    make_contact(JANE, first_name="{company_name}<b>")
+    Template.objects.get(kind=Kind.HELP_REPLY, line=None).say("Hi {contact_first_name}")
+    jane.texts(line, "HELP")
+    assert jane.last_words() == "Hi {company_name}<b>"
+
+
+def test_notices_name_the_contact(line: Line, jane: Phone) -> None:
+    make_contact(JANE, first_name="Jane", last_name="Doe")
+    jane.texts(line, "START")
+    assert "Jane Doe" in line.conversations.get().notices.get().text
