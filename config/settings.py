@@ -8,6 +8,7 @@ DATABASE_URL and REDIS_URL the same code runs on PostgreSQL and Redis.
 from pathlib import Path
 
 import environ
+from django.templatetags.static import static
 from kombu import Exchange, Queue
 
 from config import navigation
@@ -148,6 +149,7 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 if PUBLIC_URL.startswith("https://"):  # then a proxy ends TLS before us
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -216,6 +218,22 @@ UNFOLD = {
     "SITE_TITLE": "Optline",
     "SITE_HEADER": "Optline",
     "SITE_SYMBOL": "fact_check",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("optline/icon.svg")}],
+    "COLORS": {
+        "primary": {
+            "50": "#effaf7",
+            "100": "#d2ebe5",
+            "200": "#a9d8cd",
+            "300": "#79bfb1",
+            "400": "#64b8a9",
+            "500": "#45a594",
+            "600": "#1f6f63",
+            "700": "#1b5950",
+            "800": "#194841",
+            "900": "#173c37",
+            "950": "#082320",
+        }
+    },
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation.SIDEBAR},

@@ -1,6 +1,6 @@
 """The four roles (PRODUCT "The people") as groups with Django permissions.
 
-Migrations call ``grant``; officers may add or take permissions afterwards, and later migrations only add.
+Migrations call ``grant``; superusers may add or take permissions afterwards, and later migrations only add.
 """
 
 from collections.abc import Mapping, Sequence

@@ -21,7 +21,6 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.add_template",
         "messaging.change_template",
         "messaging.view_templateversion",
-        "messaging.add_templateversion",
         "messaging.view_keywordresponder",
         "messaging.add_keywordresponder",
         "messaging.change_keywordresponder",

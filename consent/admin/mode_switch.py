@@ -52,8 +52,8 @@ def _what_it_means(obj: Line | Organisation) -> str:
     only_told = Consent.objects.filter(line__in=lines, status=Status.NOT_DEFINED).exclude(told_at=None)
     count = only_told.values("contact").distinct().count()
     names = ", ".join(line.name for line in lines) or "no line yet"
-    people = "1 contact was" if count == 1 else f"{count} contacts were"
+    people = {0: "Nobody was", 1: "1 contact was"}.get(count, f"{count} contacts were")
     return (
-        f"This concerns {names}. {people} only told how to stop there: they count as not asked, and the next text to "
-        "them is held until they say yes. Who opted in stays in. Tick this box and save again."
+        f"This concerns {names}. {people} only told how to stop there. Such contacts count as not asked from now on: "
+        "the next text to them is held until they say yes. Who opted in stays in. Tick this box and save again."
     )

@@ -103,6 +103,7 @@ class OptInRequest(models.Model):
     objects = OptInRequestQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "opt-in request"
         constraints = [
             models.UniqueConstraint(
                 fields=["contact", "line"], condition=Q(outcome=RequestOutcome.OPEN), name="one_open_request"

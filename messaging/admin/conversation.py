@@ -163,7 +163,7 @@ class ConversationAdmin(ContactScreen):
             "may_send": may_send,
             "may_close": user.has_perm("messaging.change_conversation"),
         }
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/messaging/conversation/thread.html", context)
 
     # ---- verbs ------------------------------------------------------------------------------------------------------

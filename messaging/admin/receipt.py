@@ -103,6 +103,7 @@ class ReceiptAdmin(ReadOnlyScreen):
                 due = waiting.update(tries=0, needs_person=False, try_after=None)
                 bell.ring_settle()
             if due:
+                self.log_change(request, receipt, "Tried again.")
                 messages.success(request, "It is being tried again. Reload this page in a moment.")
             else:
                 messages.info(request, "It is settled already. There is nothing to try again.")

@@ -42,7 +42,7 @@ class TemplateForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         current = self.instance.current
         if current:
-            self.initial |= {"body": current.body, "level": current.level}
+            self.initial.update(body=current.body, level=current.level)
         if "line" in self.fields:
             self.fields["line"].required = True
             self.fields["line"].help_text = "This line's own wording. Every other line keeps the general one."
