@@ -9,19 +9,16 @@ rule, not the order in which webhooks are read, that makes STOP, START, STOP end
 """
 
 import datetime as dt
-import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
-from uuid import UUID
 
 from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q
 from django.utils import timezone
 
-from consent import chain
-from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest, User
+from consent import entries
+from consent.entries import Proof as Proof  # part of the verbs' signature: callers take it from here
+from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest
 from consent.models.contact import suppression_digest
 from consent.models.ledger import AuditRowError
 from consent.vocabulary import (
@@ -46,20 +43,6 @@ class Authority(Enum):
     CONTACT = "a text from that phone"
     OFFICER = "an officer with reason and evidence"
     OTHERS = "anything else: an agent, a form, an import, an API client"
-
-
-@dataclass(frozen=True)
-class Proof:
-    """Where a change comes from and what proves it.
-
-    ``evidence`` is JSON data without floats, NULs or lone surrogates.
-    """
-
-    channel: str
-    evidence: Mapping[str, Any]
-    actor: User | None = None
-    rule: str = ""
-    wording: UUID | None = None
 
 
 def consent_of(contact: Contact, line: Line) -> Consent:
@@ -104,7 +87,9 @@ def captured(consent: Consent, proof: Proof, *, occurred_at: dt.datetime, level:
 def request_expired(request: OptInRequest, proof: Proof, *, at: dt.datetime) -> None:
     """Nobody answered. Pending goes back to Not Defined; every other status stays what it is (flow 5)."""
     _end(request, RequestOutcome.EXPIRED, at)
-    _fall_back(request, EntryKind.REQUEST_EXPIRED, proof, at, RequestState.EXPIRED)
+    # One whose fate stayed unknown was, for all we know, never sent.
+    state = RequestState.EXPIRED if request.sent_at else None
+    _fall_back(request, EntryKind.REQUEST_EXPIRED, proof, at, state)
 
 
 def request_failed(request: OptInRequest, proof: Proof, *, at: dt.datetime) -> None:
@@ -158,6 +143,14 @@ def told(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime) -> None
     if consent.told_at is None:
         consent.told_at = at
         _append(consent, EntryKind.TOLD, consent.status, proof, occurred_at=at)
+
+
+def not_told(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime) -> None:
+    """A disclaimer that the provider had taken was not delivered after all: the contact was not told."""
+    consent = consent_of(contact, line)
+    if consent.told_at is not None:
+        consent.told_at = None
+        _append(consent, EntryKind.NOT_TOLD, consent.status, proof, occurred_at=at)
 
 
 # ---- in and out -----------------------------------------------------------------------------------------------------
@@ -227,7 +220,7 @@ def opt_out(contact: Contact, origin: Line | None, proof: Proof, *, occurred_at:
     scope = scope if origin else Scope.ALL
     category = origin.category if origin and scope == Scope.CATEGORY else ""
     revoked = Revoked([], [], [])
-    digest = _keep(proof.evidence)
+    digest = entries.keep(proof.evidence)
     for line in Line.objects.in_scope(scope, origin):
         kind = _opt_out_on(contact, line, proof, digest, occurred_at, scope, category)
         {
@@ -351,16 +344,6 @@ def erase_evidence(contact: Contact, digest: str, proof: Proof) -> None:
     evidence._raw_delete(evidence.db)  # the model refuses deletes; the trigger lets this one through
 
 
-def _keep(data: Mapping[str, Any]) -> str:
-    """Store evidence and give its digest; '' for none."""
-    if not data:
-        return ""
-    salt = secrets.token_bytes(32)
-    digest = chain.evidence_digest(salt, data)
-    Evidence(digest=digest, salt=salt, data=dict(data)).save()
-    return digest
-
-
 def _append(
     consent: Consent,
     kind: EntryKind,
@@ -374,7 +357,7 @@ def _append(
     scope_category: str = "",
 ) -> LedgerEntry:
     consent.save()
-    return _write(
+    return entries.write(
         consent.contact,
         consent.line,
         kind,
@@ -392,50 +375,4 @@ def _append(
 def _append_for_contact(
     contact: Contact, kind: EntryKind, proof: Proof, *, occurred_at: dt.datetime, digest: str | None = None
 ) -> LedgerEntry:
-    return _write(contact, None, kind, proof, occurred_at=occurred_at, digest=digest)
-
-
-def _write(
-    contact: Contact,
-    line: Line | None,
-    kind: EntryKind,
-    proof: Proof,
-    *,
-    occurred_at: dt.datetime,
-    digest: str | None,
-    **columns: str,
-) -> LedgerEntry:
-    # The chain goes on from what the contact row says, not from the last entry found: so a cut-off end shows as a gap.
-    last = LedgerEntry.objects.filter(contact=OuterRef("pk")).order_by("-seq").values("recorded_at")[:1]
-    seq, head, last_recorded = Contact.objects.values_list("ledger_seq", "ledger_head", Subquery(last)).get(
-        pk=contact.pk
-    )
-    now = timezone.now()
-    entry = LedgerEntry(
-        contact=contact,
-        line=line,
-        seq=seq + 1,
-        kind=kind,
-        channel=proof.channel,
-        rule=proof.rule,
-        wording=proof.wording,
-        actor=proof.actor,
-        occurred_at=occurred_at,
-        # Clocks of several hosts differ a little; within a chain recorded time never runs backwards.
-        recorded_at=max(now, last_recorded or now),
-        evidence_digest=_keep(proof.evidence) if digest is None else digest,
-        previous_hash=head,
-        **columns,
-    )
-    entry.hash = chain.entry_hash(_values(entry))
-    entry.save()
-    stored = LedgerEntry.objects.filter(pk=entry.pk).values(*chain.COVERED).get()
-    if chain.entry_hash(stored) != entry.hash:
-        raise AuditRowError(f"The database stored entry {entry.seq} otherwise than it was written.")
-    Contact.objects.filter(pk=contact.pk).update(ledger_seq=entry.seq, ledger_head=entry.hash)
-    return entry
-
-
-def _values(entry: LedgerEntry) -> dict[str, Any]:
-    own = {name: getattr(entry, name) for name in chain.COVERED if "__" not in name}
-    return {**own, "contact__uuid": entry.contact.uuid, "line__uuid": entry.line.uuid if entry.line else None}
+    return entries.write(contact, None, kind, proof, occurred_at=occurred_at, digest=digest)

@@ -1,5 +1,7 @@
 """Prove the ledger against itself: chains, heads, evidence and the state table."""
 
+import datetime as dt
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -8,8 +10,9 @@ from typing import Any
 from uuid import UUID
 
 from consent import chain
+from consent.ledger import REVOCATIONS
 from consent.models import Consent, Contact, Evidence, LedgerEntry
-from consent.vocabulary import EntryKind, Status
+from consent.vocabulary import LEVEL_RANK, EntryKind, Status
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,49 @@ def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
     return None
 
 
+@dataclass
+class Replayed:
+    """The state of one contact on one line as its entries tell it (the rules of consent.ledger, read backwards)."""
+
+    seq: int = 0
+    status: str = Status.NOT_DEFINED
+    since: dt.datetime | None = None
+    source: str = ""
+    level: str = ""
+    opted_out_at: dt.datetime | None = None
+
+    def follow(self, entry: Mapping[str, Any]) -> None:
+        before, self.seq, self.status = self.status, entry["seq"], entry["status_to"]
+        if entry["kind"] in REVOCATIONS:
+            self.opted_out_at = max(entry["occurred_at"], self.opted_out_at or entry["occurred_at"])
+        if entry["kind"] == EntryKind.OPTED_IN:
+            self.source = entry["channel"]
+            if before == Status.OPTED_IN:
+                self.level = max(self.level, entry["level"], key=LEVEL_RANK.__getitem__)
+        if self.status != before:
+            out_of_request = self.status == Status.NOT_DEFINED
+            self.since = None if out_of_request else entry["occurred_at"]
+            self.source = "" if out_of_request else entry["channel"]
+            self.level = entry["level"] if self.status == Status.OPTED_IN else ""
+
+    def differs_from(self, state: Consent) -> str:
+        """The first column of the state table that says something else, in words; '' where all agree."""
+        for column in ("status", "since", "source", "level", "opted_out_at"):
+            told, stored = getattr(self, column), getattr(state, column)
+            if (told or None) != (stored or None):
+                return f"{column} should be {told or 'empty'}, but the state table says {stored or 'nothing'}"
+        return ""
+
+
 def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
-    recorded = {entry["line_id"]: entry for entry in entries if entry["line_id"]}
-    for line_id, status in Consent.objects.filter(contact_id=contact["pk"]).values_list("line_id", "status"):
-        last = recorded.pop(line_id, None)
-        told = last["status_to"] if last else Status.NOT_DEFINED
-        if told != status:
-            return (last["seq"] if last else len(entries)), f"says {told}, but the state table says {status}"
-    for entry in recorded.values():
-        return entry["seq"], "its line has no row in the state table"
+    lines: defaultdict[int, Replayed] = defaultdict(Replayed)
+    for entry in entries:
+        if entry["line_id"]:
+            lines[entry["line_id"]].follow(entry)
+    for state in Consent.objects.filter(contact_id=contact["pk"]).order_by("line_id"):
+        told = lines.pop(state.line_id, Replayed(seq=len(entries)))
+        if difference := told.differs_from(state):
+            return told.seq, difference
+    for told in lines.values():
+        return told.seq, "its line has no row in the state table"
     return None

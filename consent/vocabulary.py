@@ -93,6 +93,7 @@ class EntryKind(models.TextChoices):
     REQUEST_EXPIRED = "request_expired", "Opt-in request expired"
     REQUEST_FAILED = "request_failed", "Opt-in request could not be delivered"
     TOLD = "told", "Told how to stop"
+    NOT_TOLD = "not_told", "Disclaimer could not be delivered"
     OPTED_IN = "opted_in", "Opted in"
     OPT_IN_TOO_LATE = "opt_in_too_late", "Opt-in overruled by a later opt-out"
     OPTED_OUT = "opted_out", "Opted out"

@@ -1,16 +1,25 @@
-"""What the gate needs to know about one text, in one query, plus the organisation's policies."""
+"""What the gate needs to know about one text: one query for what every text needs, and few more for the rare cases."""
 
 import datetime as dt
+from typing import Any
 
-from django.db.models import Count, Exists, FilteredRelation, Max, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, FilteredRelation, Max, OuterRef, Q
 from django.utils import timezone
 
 from consent import gate
+from consent.gate import Purpose
 from consent.models import Contact, DoNotContact, LedgerEntry, Line, OptInRequest, Organisation
-from consent.vocabulary import Channel, EntryKind, Registration, RequestKind, RequestOutcome, Status
+from consent.vocabulary import (
+    Category,
+    Channel,
+    EntryKind,
+    Registration,
+    RequestKind,
+    RequestOutcome,
+    Status,
+)
 from messaging.models import Message, Receipt
-from messaging.models.message import LEFT, MessageStatus
+from messaging.models.message import MessageQuerySet, MessageStatus
 
 S = MessageStatus
 DAY = dt.timedelta(days=1)
@@ -20,12 +29,12 @@ def gather(
     line: Line,
     number: str,
     *,
-    purpose: gate.Purpose = gate.Purpose.ORDINARY,
+    purpose: Purpose = Purpose.ORDINARY,
     contact: Contact | None = None,
     text: Message | None = None,
     now: dt.datetime | None = None,
 ) -> gate.Facts:
-    """The facts about a text from ``line`` to ``number``, read in one statement that begins when this is called.
+    """The facts about a text from ``line`` to ``number``, read in statements that begin when this is called.
 
     For a decision that counts the caller holds the contact's lock. ``contact`` may be None for a number never seen.
     ``text`` is the text in question, so that it is not counted against its own limits. Quiet hours, cap, pace, expiry
@@ -33,12 +42,14 @@ def gather(
     """
     now = now or timezone.now()
     policy = Organisation.objects.current()
-    found = _query(line.pk, contact, number, now, text).get()
+    found = _state(line, contact, number)
     limit = policy.request_limit if found["request_limit"] is None else found["request_limit"]
     pause = policy.request_pause if found["request_pause"] is None else found["request_pause"]
-    times = _request_times(contact, line, now, text, limit) if contact and found["asked_times"] else []
+    asked = _requests(contact, line, text, now) if contact and found["was_asked"] else []
+    times = [left_at for _, left_at in asked]
+    theirs = [left_at for kind, left_at in asked if kind == RequestKind.THEIRS]
     status = Status(found["c__status"] or Status.NOT_DEFINED)
-    opted_out = status == Status.OPTED_OUT
+    opted_out = contact is not None and status == Status.OPTED_OUT
     return gate.Facts(
         now=now,
         purpose=purpose,
@@ -51,7 +62,7 @@ def gather(
         line_registered=found["registration"] in {Registration.NOT_NEEDED, Registration.VERIFIED},
         unreachable=contact.unreachable if contact else "",
         opted_out_at=found["c__opted_out_at"] if opted_out else None,
-        opted_out_by=_in_words(found["c__source"], found["opted_out_rule"]) if opted_out else "",
+        opted_out_by=_how_opted_out(contact, line, found["c__source"]) if contact and opted_out else "",
         blocked_at_provider=bool(found["c__blocked_at_provider"]),
         under_review=found["c__review_since"] is not None,
         request_open=found["request_open"],
@@ -59,58 +70,44 @@ def gather(
         request_pause=pause,
         last_request_at=times[0] if times else None,
         limiting_request_at=times[limit - 1] if limit and len(times) >= limit else None,
-        last_theirs_at=found["last_theirs_at"],
-        last_way_back_at=found["last_way_back_at"],
-        help_replies_today=found["help_replies_today"],
+        last_theirs_at=theirs[0] if theirs else None,
+        last_way_back_at=_last_way_back(contact, line, text) if contact and opted_out else None,
+        help_replies_today=help_replies(contact, line, now, text) if contact and purpose is Purpose.HELP_REPLY else 0,
         level=found["c__level"] or "",
-        wrote_at=found["wrote_at"],
-        marketing=found["category"] == "marketing",
+        marketing=line.category == Category.MARKETING,
     )
 
 
 def told_or_being_told(line: Line, contact: Contact) -> bool:
     """True where a disclaimer reached the contact on this line, or one is on its way."""
-    on_its_way = [S.QUEUED, S.DEFERRED, S.SENDING, S.UNKNOWN, *LEFT]
+    on_its_way = [S.QUEUED, S.DEFERRED, S.SENDING, S.UNKNOWN, S.SENT, S.DELIVERED]
     return (
         contact.consents.filter(line=line).exclude(told_at=None).exists()
-        or Message.objects.filter(
-            conversation__contact=contact,
-            conversation__line=line,
-            purpose__in=gate.DISCLAIMERS,
-            status__in=on_its_way,
-        ).exists()
+        or _texts(contact, line).filter(purpose__in=gate.DISCLAIMERS, status__in=on_its_way).exists()
     )
 
 
-def _query(line_pk: int, contact: Contact | None, number: str, now: dt.datetime, text: Message | None) -> QuerySet:
+def help_replies(contact: Contact, line: Line, now: dt.datetime, but: Message | None = None) -> int:
+    """How many help replies the contact got on this line in the last 24 hours, or is about to get."""
+    return _live(contact, line, but).filter(purpose=Purpose.HELP_REPLY, created__gt=now - DAY).count()
+
+
+def _state(line: Line, contact: Contact | None, number: str) -> dict[str, Any]:
     pk = contact.pk if contact else 0
-    texts = Message.objects.outgoing().filter(conversation__contact=pk, conversation__line=OuterRef("pk"))
-    texts = texts.exclude(pk=text.pk) if text else texts
-    live = texts.exclude(status__in=[S.REFUSED, S.CANCELLED, S.FAILED])
-    requests = _requests(pk, now, text).filter(line=OuterRef("pk"))
-    last_out = LedgerEntry.objects.filter(contact=pk, line=OuterRef("pk"), kind=EntryKind.OPTED_OUT).order_by("-seq")
+    requests = OptInRequest.objects.filter(contact=pk, line=OuterRef("pk"))
     return (
-        Line.objects.filter(pk=line_pk)
+        Line.objects.filter(pk=line.pk)
         .annotate(
             c=FilteredRelation("consents", condition=Q(consents__contact=pk)),
             do_not_contact=Exists(DoNotContact.objects.matching(number)),
             unsettled=Exists(Receipt.objects.unsettled().filter(number=number)),
-            opted_out_rule=Coalesce(Subquery(last_out.values("rule")[:1]), Value("")),
-            request_open=Exists(OptInRequest.objects.open().filter(contact=pk, line=OuterRef("pk"))),
-            asked_times=Exists(requests),
-            last_theirs_at=_newest(requests.filter(kind=RequestKind.THEIRS), "left_at"),
-            last_way_back_at=_newest(live.filter(purpose=gate.Purpose.WAY_BACK), "created"),
-            help_replies_today=_count(live.filter(purpose=gate.Purpose.HELP_REPLY, created__gt=now - DAY)),
-            wrote_at=_newest(
-                Message.objects.filter(direction="in", conversation__contact=pk, conversation__line=OuterRef("pk")),
-                "created",
-            ),
+            request_open=Exists(requests.open()),
+            was_asked=Exists(requests.exclude(left_at=None)),
         )
         .values(
             "active",
             "opened_at",
             "registration",
-            "category",
             "request_limit",
             "request_pause",
             "c__status",
@@ -121,48 +118,51 @@ def _query(line_pk: int, contact: Contact | None, number: str, now: dt.datetime,
             "c__review_since",
             "do_not_contact",
             "unsettled",
-            "opted_out_rule",
             "request_open",
-            "asked_times",
-            "last_theirs_at",
-            "last_way_back_at",
-            "help_replies_today",
-            "wrote_at",
+            "was_asked",
         )
+        .get()
     )
 
 
-def _requests(contact_pk: int, now: dt.datetime, text: Message | None) -> QuerySet[OptInRequest]:
-    """The requests that count against the limits: those that left in the last 30 days, but for failed ones."""
-    requests = OptInRequest.objects.filter(contact=contact_pk, left_at__gt=now - gate.LIMIT_WINDOW).exclude(
+def _requests(contact: Contact, line: Line, text: Message | None, now: dt.datetime) -> list[tuple[str, dt.datetime]]:
+    """Kind and time of the requests that count against the limits, newest first: those that left in the last 30 days,
+    but for failed ones."""
+    requests = OptInRequest.objects.filter(contact=contact, line=line, left_at__gt=now - gate.LIMIT_WINDOW).exclude(
         outcome__in=[RequestOutcome.FAILED, RequestOutcome.WITHDRAWN]
     )
-    return requests.exclude(pk=text.request_id) if text and text.request_id else requests
+    if text and text.request_id:
+        requests = requests.exclude(pk=text.request_id)
+    return [
+        (kind, left_at) for kind, left_at in requests.order_by("-left_at").values_list("kind", "left_at") if left_at
+    ]
 
 
-def _request_times(
-    contact: Contact, line: Line, now: dt.datetime, text: Message | None, limit: int
-) -> list[dt.datetime]:
-    """When the last ``limit`` of them left, newest first."""
-    requests = _requests(contact.pk, now, text).filter(line=line)
-    return list(requests.order_by("-left_at").values_list("left_at", flat=True)[: max(limit, 1)])
+def _texts(contact: Contact, line: Line) -> MessageQuerySet:
+    return Message.objects.outgoing().filter(conversation__contact=contact, conversation__line=line)
 
 
-def _newest(rows: QuerySet, column: str) -> Subquery:
-    return Subquery(rows.order_by().values(_=Value(1)).annotate(newest=Max(column)).values("newest"))
+def _live(contact: Contact, line: Line, but: Message | None) -> MessageQuerySet:
+    """The texts that left or may still leave."""
+    texts = _texts(contact, line).exclude(status__in=[S.REFUSED, S.CANCELLED, S.FAILED])
+    return texts.exclude(pk=but.pk) if but else texts
 
 
-def _count(rows: QuerySet) -> Coalesce:
-    counted = rows.order_by().values(_=Value(1)).annotate(count=Count("pk")).values("count")
-    return Coalesce(Subquery(counted), Value(0))
+def _last_way_back(contact: Contact, line: Line, but: Message | None) -> dt.datetime | None:
+    shown = _live(contact, line, but).filter(purpose=Purpose.WAY_BACK)
+    newest: dt.datetime | None = shown.aggregate(newest=Max("created"))["newest"]
+    return newest
 
 
-def _in_words(channel: str | None, rule: str) -> str:
+def _how_opted_out(contact: Contact, line: Line, channel: str) -> str:
     """How somebody opted out, as one would tell a colleague."""
-    if rule.startswith(("keyword:", "reserved:", "provider:STOP")):
-        return f"they texted {rule.partition(':')[2]}"
-    if rule.startswith("route:"):
-        return f"they told us by another way: {rule.partition(':')[2]}"
+    entries = LedgerEntry.objects.filter(contact=contact, line=line, kind=EntryKind.OPTED_OUT)
+    rule = entries.order_by("-seq").values_list("rule", flat=True).first() or ""
+    origin, _, word = rule.partition(":")
+    if origin in {"keyword", "reserved"} or rule == "provider:STOP":
+        return f"they texted {word}"
+    if origin == "route":
+        return f"they told us by another way: {word}"
     if rule == "reaches later lines":
         return "on another line, for this one too"
     words = {

@@ -166,7 +166,8 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
         may_ask_again=gate.may_ask_again(found),
         may_show_way_back=gate.may_show_way_back(found) and not line.opt_outs_answered_by_provider,
         told=facts.told_or_being_told(line, contact),
-        help_left=found.help_replies_today < gate.HELP_REPLIES_A_DAY,
+        help_left=reading.meaning is not Meaning.HELP
+        or facts.help_replies(contact, line, found.now) < gate.HELP_REPLIES_A_DAY,
     )
 
 

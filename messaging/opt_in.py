@@ -227,6 +227,7 @@ def could_not_be_sent(message: Message, why: str, receipt: Receipt | None = None
         ledger.request_failed(message.request, _proof(message), at=timezone.now())
         behind = Message.objects.waiting().filter(conversation=conversation, status=S.HELD)
     elif message.purpose in DISCLAIMERS:
+        ledger.not_told(conversation.contact, conversation.line, _proof(message), at=timezone.now())
         behind = Message.objects.waiting().filter(
             conversation=conversation, purpose=Purpose.ORDINARY, place__gt=message.place
         )
@@ -287,6 +288,9 @@ def accept(
     )
     if not counts:
         return False
+    if request:
+        # Who answers a request has got it, whatever the provider's answer was: nothing waits for it any more.
+        request.messages.filter(status=S.UNKNOWN).update(status=S.SENT, reason="", reason_text="")
     # What only an opted-out or unasked contact would get. The confirmation of the STOP that they took back, too.
     Message.objects.waiting().filter(
         conversation=conversation, purpose__in=[*REQUESTS, Purpose.OPT_OUT_CONFIRMATION, Purpose.WAY_BACK]

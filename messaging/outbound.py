@@ -326,6 +326,25 @@ def record_failure(message: Message, error: ProviderError) -> None:
     log.info("text %s: provider error %s, now %s", message.uuid, error.code or "none", message.status)
 
 
+def settle_unknown(message: Message, *, left: bool) -> None:
+    """A person knows what became of a text of unknown fate. Raises TextError where it is no longer unknown."""
+    with transaction.atomic():
+        Contact.objects.lock_pk(message.conversation.contact_id)
+        message.refresh_from_db()
+        if message.status != S.UNKNOWN:
+            raise TextError(f"This text is no longer unknown: it is {message.get_status_display().lower()}.")
+        message.status = S.SENT if left else S.FAILED
+        message.reason = "" if left else "provider"
+        message.reason_text = "" if left else "It never left, as somebody has found out."
+        message.sent_at = message.sent_at or (message.claimed_at if left else None)
+        message.save(update_fields=["status", "reason", "reason_text", "sent_at"])
+        if left:
+            opt_in.taken(message)
+        else:
+            opt_in.could_not_be_sent(message, message.reason_text)
+        bell.ring_send()
+
+
 def note_failure(message: Message, status: str, code: str) -> None:
     """Store a receipt for a delivery that failed, where it changes consent, reachability or what waits behind it."""
     changes_something = code in provider.TROUBLE or message.request_id or message.purpose in gate.DISCLAIMERS

@@ -11,6 +11,7 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
     OFFICER: [
         "messaging.send_text",
         "messaging.check_consent",
+        "messaging.settle_text",
         "messaging.view_conversation",
         "messaging.change_conversation",
         "messaging.view_message",

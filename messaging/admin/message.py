@@ -1,17 +1,19 @@
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from consent.admin.numbers import ContactScreen
+from consent.admin.numbers import ContactScreen, signed_in
 from consent.admin.screens import ReadOnlyScreen, SuperusersOnly, plain
-from consent.admin.unfold import badge
+from consent.admin.unfold import UnfoldAdminSelectWidget, action, badge
 from consent.gate import Reason
+from messaging import outbound
 from messaging.admin.own_lines import OwnConversationLineFilter, shown_notices, shown_texts, words
 from messaging.models import IdempotencyKey, Message, Notice
 from messaging.models.message import MessageStatus as S
@@ -66,6 +68,16 @@ class InConversation:
         )
 
 
+class FateForm(forms.Form):
+    """What a person found out about a text of unknown fate."""
+
+    fate = forms.ChoiceField(
+        label="It",
+        choices=[("left", "was sent"), ("never_left", "was never sent")],
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
 AUTHOR, TO, WORDING, USER = plain("author"), plain("to"), plain("wording"), plain("user")
 
 
@@ -110,6 +122,35 @@ class MessageAdmin(InConversation, ReadOnlyScreen, ContactScreen):
         WORDING,
         "shown_marks",
     ]
+
+    actions_detail = ["settle_unknown"]
+
+    def has_settle_unknown_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return signed_in(request).has_perm("messaging.settle_text")
+
+    @action(description="Say what became of it", url_path="settle", icon="help", permissions=["settle_unknown"])
+    def settle_unknown(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """A question on GET; on POST the text of unknown fate counts as sent, or as never sent."""
+        text: Message = self.found(request, object_id)
+        form = FateForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            try:
+                outbound.settle_unknown(text, left=form.cleaned_data["fate"] == "left")
+            except outbound.TextError as error:
+                messages.error(request, str(error))
+            else:
+                self.log_change(request, text, f"Said to have {form.cleaned_data['fate'].replace('_', ' ')}.")
+                messages.success(request, "Noted. What waited for it goes on.")
+            return HttpResponseRedirect(reverse("admin:messaging_message_change", args=[text.pk]))
+        return self.form_page(
+            request,
+            form,
+            row=text,
+            title="What became of this text?",
+            submit="Save",
+            intro="The provider did not say whether it took this text, so it is never sent again. "
+            "Look it up in the provider's log, then say here what you found.",
+        )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return shown_texts(super().get_queryset(request), request)

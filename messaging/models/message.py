@@ -130,6 +130,7 @@ class Message(models.Model):
         permissions = [
             ("send_text", "Can send texts"),
             ("check_consent", "Can see whether a contact may be texted"),
+            ("settle_text", "Can say what became of a text of unknown fate"),
         ]
 
     def __str__(self) -> str:

@@ -11,8 +11,9 @@ from django.db import connection
 from consent import ledger, triggers
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Evidence, LedgerEntry
+from consent.verification import verify
 from consent.vocabulary import Channel, Level, Scope
-from tests.make import make_contact, make_line
+from tests.make import ago, make_contact, make_line
 
 pytestmark = pytest.mark.django_db
 
@@ -214,3 +215,20 @@ def test_each_broken_chain_has_its_line(jane: Contact) -> None:
     code, lines = verified()
     assert code == 1
     assert len(lines) == Contact.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("since", "'2020-01-01 00:00:00+00:00'"), ("source", "'paper'"), ("level", "'written'"), ("opted_out_at", "NULL")],
+)
+def test_any_column_of_the_state_that_the_entries_tell(column: str, value: str) -> None:
+    contact, line = make_contact(), make_line()
+    proof = Proof(Channel.KEYWORD, {"text": "x"})
+    ledger.opt_out(contact, line, proof, occurred_at=ago(hours=2), scope=Scope.LINE)
+    ledger.opt_in(contact, line, proof, occurred_at=ago(hours=1), level=Level.EXPRESS, authority=Authority.CONTACT)
+    assert list(verify()) == []
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE consent_consent SET {column} = {value}")
+    (fault,) = verify()
+    assert fault.contact == contact.uuid
+    assert column in fault.what

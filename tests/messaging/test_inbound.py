@@ -278,7 +278,7 @@ BREAKS = {
     "the confirmation": "messaging.automatic.say",
     "the notice": "messaging.automatic.notify",
     "the release": "messaging.opt_in.release",
-    "the entry": "consent.ledger._write",
+    "the entry": "consent.entries.write",
 }
 
 
