@@ -16,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from consent import entries
+from consent import barrier, entries
 from consent.entries import Proof as Proof  # part of the verbs' signature: callers take it from here
 from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest
 from consent.models.contact import suppression_digest
@@ -178,6 +178,8 @@ def opt_in(
             f"This contact opted out. Only they can undo it: they can text START to {line.number}. "
             "An officer can lift the opt-out with a reason and evidence."
         )
+    if consent.review_since and authority is Authority.OTHERS:
+        raise ConsentError("This contact may have asked us to stop. An officer has to decide that first.")
     if consent.opted_out_at and occurred_at <= consent.opted_out_at:
         _append(consent, EntryKind.OPT_IN_TOO_LATE, before, proof, occurred_at=occurred_at, level=level)
         return False
@@ -188,7 +190,9 @@ def opt_in(
     elif LEVEL_RANK[level] > LEVEL_RANK[consent.level]:
         consent.level = level
     if authority is Authority.CONTACT:
-        consent.own_opt_in_at = max(occurred_at, consent.own_opt_in_at or occurred_at)
+        # A STOP between the request and its YES voids the YES, whichever of the two is read first.
+        own = request.created if request else occurred_at
+        consent.own_opt_in_at = max(own, consent.own_opt_in_at or own)
     if asked_before:
         consent.request_state = RequestState.ACCEPTED
         _end(asked_before, RequestOutcome.ACCEPTED, occurred_at)
@@ -221,6 +225,7 @@ def opt_out(contact: Contact, origin: Line | None, proof: Proof, *, occurred_at:
     category = origin.category if origin and scope == Scope.CATEGORY else ""
     revoked = Revoked([], [], [])
     digest = entries.keep(proof.evidence)
+    barrier.revocation_under_way()
     for line in Line.objects.in_scope(scope, origin):
         kind = _opt_out_on(contact, line, proof, digest, occurred_at, scope, category)
         {
@@ -309,9 +314,9 @@ def lift_do_not_contact(contact: Contact, proof: Proof) -> None:
 def open_line(line_pk: int) -> None:
     """Write the opt-outs that reach a new line, or one whose category changed, then let it text.
 
-    Each contact in a transaction of its own, so that nobody waits long; may be repeated at any point. An opt-out whose
-    transaction began before the line existed may be missed here: whoever calls this calls it once more a little later.
+    Each contact in a transaction of its own, so that nobody waits long; may be repeated at any point.
     """
+    barrier.wait_for_revocations()
     line = Line.objects.get(pk=line_pk)
     # Also what changed nothing where it was said: on another line it says more.
     reach = LedgerEntry.objects.filter(kind__in=REVOCATIONS).filter(

@@ -8,6 +8,9 @@ import re
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
 
+_E164 = re.compile(r"\+[0-9]{6,15}")
+# Mexican mobiles were written +52 1 … until 2019, and some networks still do.
+_OLD_MEXICAN = re.compile(r"\+521([0-9]{10})")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
 
 
@@ -26,13 +29,29 @@ def normalise(raw: str) -> str:
     text = "+" + text.strip() if text.startswith(" ") and not text.strip().startswith("+") else text.strip()
     if not text.startswith("+") or "+" in text[1:]:
         raise PhoneError("Write the number with its country code, for example +12065550123.")
+    text = _OLD_MEXICAN.sub(r"+52\1", re.sub(r"[\s().-]", "", text))
     try:
         number = phonenumbers.parse(text, None)
     except NumberParseException:
         raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
-    if not phonenumbers.is_possible_number(number) or number.extension:
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    # Some plans count numbers as possible that are longer than E.164 allows.
+    if not phonenumbers.is_possible_number(number) or number.extension or not _E164.fullmatch(e164):
         raise PhoneError("This number has too few or too many digits for its country. Example: +12065550123.")
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164
+
+
+def normalise_sender(raw: str) -> str:
+    """The number of somebody who texted us. Raises PhoneError only where it can't be one.
+
+    They texted, so the number exists, also where our numbering plans are older than it: their STOP must not be lost.
+    """
+    try:
+        return normalise(raw)
+    except PhoneError:
+        if _E164.fullmatch(raw.strip()):
+            return raw.strip()
+        raise
 
 
 def normalise_line(raw: str) -> str:
@@ -56,7 +75,10 @@ def may_be_in_the_us(number: str) -> bool:
     """True unless the number certainly belongs elsewhere. A short code, or a +1 number of no known place, may be."""
     if is_short_code(number):
         return True
-    parsed = phonenumbers.parse(number, None)
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except NumberParseException:
+        return True
     if parsed.country_code != 1:
         return False
     return phonenumbers.region_code_for_number(parsed) in {None, "US", "PR", "VI", "GU", "AS", "MP"}

@@ -19,6 +19,13 @@ _SQLITE = {
     "BEGIN SELECT RAISE(ABORT, 'ledger entries are never changed'); END",
     "optline_entries_no_delete": f"BEFORE DELETE ON {ENTRIES} "
     "BEGIN SELECT RAISE(ABORT, 'ledger entries are never deleted'); END",
+    # INSERT OR REPLACE deletes without a delete trigger where a client has recursive_triggers off.
+    "optline_entries_no_replace": f"BEFORE INSERT ON {ENTRIES} WHEN EXISTS (SELECT 1 FROM {ENTRIES} e "
+    "WHERE e.id = NEW.id OR (e.contact_id = NEW.contact_id AND e.seq = NEW.seq)) "
+    "BEGIN SELECT RAISE(ABORT, 'ledger entries are never replaced'); END",
+    "optline_evidence_no_replace": f"BEFORE INSERT ON {EVIDENCE} WHEN EXISTS (SELECT 1 FROM {EVIDENCE} e "
+    "WHERE e.id = NEW.id OR e.digest = NEW.digest OR e.uuid = NEW.uuid) "
+    "BEGIN SELECT RAISE(ABORT, 'evidence is never replaced'); END",
     "optline_evidence_no_update": f"BEFORE UPDATE ON {EVIDENCE} "
     "BEGIN SELECT RAISE(ABORT, 'evidence is never changed'); END",
     "optline_evidence_no_delete": f"BEFORE DELETE ON {EVIDENCE} WHEN NOT {_ERASURE} "

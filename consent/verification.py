@@ -2,24 +2,27 @@
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
 from consent import chain
 from consent.ledger import REVOCATIONS
-from consent.models import Consent, Contact, Evidence, LedgerEntry
-from consent.vocabulary import LEVEL_RANK, EntryKind, Status
+from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry
+from consent.vocabulary import LEVEL_RANK, Channel, EntryKind, Status
 
 
 @dataclass(frozen=True)
 class Fault:
-    """The first place where a contact's chain does not fit."""
+    """The first place where a contact's chain does not fit. ``contact`` is its uuid, where the contact is there."""
 
-    contact: UUID
+    contact: UUID | str
     seq: int
     what: str
 
@@ -28,26 +31,42 @@ class Fault:
 
 
 def verify() -> Iterator[Fault]:
-    """At most one fault per contact, in the order of contacts. Reads everything once; changes nothing.
+    """At most one fault per contact, in the order of contacts. Changes nothing.
 
-    What it can't see: a chain that was rewritten from some entry to its end together with the contact row by whoever
-    owns the database. Only hashes kept elsewhere prove that.
+    Reads everything once while others go on writing; what seems not to fit is read again under the contact's lock
+    before it is reported. What it can't see: a chain that was rewritten from some entry to its end together with the
+    contact row by whoever owns the database. Only hashes kept elsewhere prove that.
     """
-    entries = (
-        LedgerEntry.objects.order_by("contact_id", "seq")
-        .values("contact_id", "line_id", "hash", *chain.COVERED)
-        .iterator(chunk_size=2000)
-    )
-    chains = groupby(entries, key=itemgetter("contact_id"))
+    chains = groupby(_entries(LedgerEntry.objects.all()).iterator(chunk_size=2000), key=itemgetter("contact_id"))
     ahead = next(chains, None)
-    for contact in Contact.objects.order_by("pk").values("pk", "uuid", "ledger_seq", "ledger_head").iterator():
-        own: Iterable[dict[str, Any]] = ()
-        if ahead and ahead[0] == contact["pk"]:
+    for contact in Contact.objects.order_by("pk").values_list("pk", flat=True).iterator():
+        while ahead and ahead[0] < contact:
+            ahead = next(chains, None)  # a contact that is gone; reported below
+        own: list[dict[str, Any]] = []
+        if ahead and ahead[0] == contact:
             own = list(ahead[1])
             ahead = next(chains, None)
-        fault = _first_fault(contact, list(own))
-        if fault:
-            yield Fault(contact["uuid"], *fault)
+        if _first_fault(_head(contact), own) and (fault := _looked_at_again(contact)):
+            yield fault
+    orphans = LedgerEntry.objects.filter(~Exists(Contact.objects.filter(pk=OuterRef("contact_id"))))
+    for pk in orphans.order_by("contact_id").values_list("contact_id", flat=True).distinct():
+        yield Fault(f"contact-{pk}", 0, "has entries, but the contact is gone")
+
+
+def _entries(rows: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
+    return rows.order_by("contact_id", "seq").values("contact_id", "line_id", "hash", *chain.COVERED)
+
+
+def _head(contact_pk: int) -> dict[str, Any]:
+    return dict(Contact.objects.values("pk", "uuid", "number", "ledger_seq", "ledger_head").get(pk=contact_pk))
+
+
+def _looked_at_again(contact_pk: int) -> Fault | None:
+    with transaction.atomic():
+        Contact.objects.lock_pk(contact_pk)
+        head = _head(contact_pk)
+        fault = _first_fault(head, list(_entries(LedgerEntry.objects.filter(contact=contact_pk))))
+    return Fault(head["uuid"], *fault) if fault else None
 
 
 def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
@@ -65,7 +84,7 @@ def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
         return seq, f"the contact's chain should end at {contact['ledger_seq']}"
     if contact["ledger_head"] != previous:
         return seq, "the contact's head is another hash"
-    return _evidence_fault(entries) or _state_fault(contact, entries)
+    return _evidence_fault(entries) or _state_fault(contact, entries) or _list_fault(contact, entries)
 
 
 def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
@@ -91,12 +110,18 @@ class Replayed:
     source: str = ""
     level: str = ""
     opted_out_at: dt.datetime | None = None
+    told_at: dt.datetime | None = None
+    review_since: dt.datetime | None = None
+    last_own_opt_in: dt.datetime | None = None
 
     def follow(self, entry: Mapping[str, Any]) -> None:
+        self._follow_marks(entry["kind"], entry["occurred_at"])
         before, self.seq, self.status = self.status, entry["seq"], entry["status_to"]
         if entry["kind"] in REVOCATIONS:
             self.opted_out_at = max(entry["occurred_at"], self.opted_out_at or entry["occurred_at"])
         if entry["kind"] == EntryKind.OPTED_IN:
+            if entry["channel"] == Channel.KEYWORD:
+                self.last_own_opt_in = max(entry["occurred_at"], self.last_own_opt_in or entry["occurred_at"])
             self.source = entry["channel"]
             if before == Status.OPTED_IN:
                 self.level = max(self.level, entry["level"], key=LEVEL_RANK.__getitem__)
@@ -106,13 +131,37 @@ class Replayed:
             self.source = "" if out_of_request else entry["channel"]
             self.level = entry["level"] if self.status == Status.OPTED_IN else ""
 
+    def _follow_marks(self, kind: str, at: dt.datetime) -> None:
+        match kind:
+            case EntryKind.TOLD:
+                self.told_at = at
+            case EntryKind.NOT_TOLD:
+                self.told_at = None
+            case EntryKind.REVIEW_OPENED:
+                self.review_since = at
+            case EntryKind.REVIEW_CLOSED | EntryKind.OPTED_IN | EntryKind.OPTED_OUT | EntryKind.OPT_OUT_REPEATED:
+                self.review_since = None
+
     def differs_from(self, state: Consent) -> str:
         """The first column of the state table that says something else, in words; '' where all agree."""
-        for column in ("status", "since", "source", "level", "opted_out_at"):
+        for column in ("status", "since", "source", "level", "opted_out_at", "told_at", "review_since"):
             told, stored = getattr(self, column), getattr(state, column)
             if (told or None) != (stored or None):
                 return f"{column} should be {told or 'empty'}, but the state table says {stored or 'nothing'}"
+        # A YES counts from the request it answers, which the entry does not tell; but never from later than itself.
+        if state.own_opt_in_at and (self.last_own_opt_in is None or state.own_opt_in_at > self.last_own_opt_in):
+            return "own_opt_in_at is later than any opt-in of the contact's own"
         return ""
+
+
+def _list_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+    """The do-not-contact list says what the contact's last entry about it says."""
+    about = [each for each in entries if each["kind"] in {EntryKind.DO_NOT_CONTACT, EntryKind.DO_NOT_CONTACT_LIFTED}]
+    told = bool(about) and about[-1]["kind"] == EntryKind.DO_NOT_CONTACT
+    if told != DoNotContact.objects.matching(contact["number"]).exists():
+        seq = about[-1]["seq"] if about else len(entries)
+        return seq, f"the number should {'be' if told else 'not be'} on the do-not-contact list"
+    return None
 
 
 def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:

@@ -11,6 +11,8 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers, status
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,15 +20,23 @@ from rest_framework.views import APIView
 
 from consent import gate, phones
 from consent.gate import Decision
-from consent.models import Consent, Contact, Line, User
+from consent.models import Consent, Contact, Line, Organisation, User
 from consent.vocabulary import RequestState, Status
 from messaging import facts, outbound
 from messaging.models import Conversation, IdempotencyKey, Message
 from messaging.models.message import Direction, MessageStatus
 
 S = MessageStatus
-# Longer than ten joined segments nobody can read; Twilio refuses it.
-LONGEST_TEXT = 1600
+
+
+class Json(JSONParser):
+    """JSON that is nested too deeply for Python is bad input like any other, not a crash."""
+
+    def parse(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().parse(*args, **kwargs)
+        except RecursionError:
+            raise ParseError("This JSON is nested too deeply.") from None
 
 
 class May(BasePermission):
@@ -76,7 +86,7 @@ class LineField(serializers.CharField):
 class NewMessage(serializers.Serializer):
     line = LineField()
     to = PhoneField()
-    body = serializers.CharField(max_length=LONGEST_TEXT, trim_whitespace=False)
+    body = serializers.CharField(max_length=outbound.LONGEST_TEXT, trim_whitespace=False)
     basis = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
     def validate_body(self, body: str) -> str:
@@ -117,13 +127,17 @@ def _user(request: Request) -> User:
 # ---- messages -------------------------------------------------------------------------------------------------------
 
 
-def shown_message(message: Message) -> dict[str, Any]:
+def shown_message(message: Message, user: User) -> dict[str, Any]:
+    """A text as ``user`` may see it. Where numbers are hidden, agents see in full only those they gave themselves."""
     conversation = message.conversation
+    number = conversation.contact.number
+    if message.author_id != user.pk and not user.has_perm("consent.use_every_line"):
+        number = phones.mask(number) if Organisation.objects.current().mask_numbers else number
     reason = {"code": message.reason, "text": message.reason_text} if message.reason else None
     return {
         "id": str(message.uuid),
         "line": conversation.line.number,
-        "to": conversation.contact.number,
+        "to": number,
         "body": message.body,
         "status": message.status,
         "reason": reason,
@@ -137,6 +151,7 @@ def _iso(moment: Any) -> str | None:
 
 
 class Messages(APIView):
+    parser_classes = [Json]
     permission_classes = [May]
     needs = "messaging.send_text"
 
@@ -151,18 +166,21 @@ class Messages(APIView):
         return self._submit_once(fields, request, key)
 
     def _submit(self, fields: dict[str, Any], request: Request) -> dict[str, Any]:
-        return shown_message(outbound.submit(**fields, author=_user(request)))
+        try:
+            message = outbound.submit(**fields, author=_user(request))
+        except outbound.TextError as error:
+            raise serializers.ValidationError({"body": [str(error)]}) from None
+        return shown_message(message, _user(request))
 
     def _submit_once(self, fields: dict[str, Any], request: Request, key: str) -> Response:
         same = {**fields, "line": fields["line"].number}
         body_hash = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
         try:
             with transaction.atomic():
-                # First of all, so that a second request with this key waits here for the first one's answer.
-                used = IdempotencyKey.objects.create(user=_user(request), key=key, body_hash=body_hash)
+                used = self._use(request, key, body_hash)
                 used.answer = self._submit(fields, request)
                 used.save(update_fields=["answer"])
-        except IntegrityError:
+        except KeyUsed:
             used = IdempotencyKey.objects.get(user=_user(request), key=key)
             if used.body_hash != body_hash:
                 return Response(
@@ -170,6 +188,18 @@ class Messages(APIView):
                     status=status.HTTP_409_CONFLICT,
                 )
         return Response(used.answer, status=status.HTTP_201_CREATED)
+
+    def _use(self, request: Request, key: str, body_hash: str) -> IdempotencyKey:
+        """First of all, so that a second request with this key waits here for the first one's answer."""
+        try:
+            with transaction.atomic():
+                return IdempotencyKey.objects.create(user=_user(request), key=key, body_hash=body_hash)
+        except IntegrityError as error:
+            raise KeyUsed from error
+
+
+class KeyUsed(Exception):
+    """The idempotency key was used before."""
 
 
 def _own_message(request: Request, uuid: Any) -> Message:
@@ -183,10 +213,11 @@ class MessageDetail(APIView):
     needs = "messaging.send_text"
 
     def get(self, request: Request, uuid: Any) -> Response:
-        return Response(shown_message(_own_message(request, uuid)))
+        return Response(shown_message(_own_message(request, uuid), _user(request)))
 
 
 class Withdraw(APIView):
+    parser_classes = [Json]
     permission_classes = [May]
     needs = "messaging.send_text"
 
@@ -196,7 +227,7 @@ class Withdraw(APIView):
             message = outbound.withdraw(_own_message(request, uuid), _user(request))
         except outbound.TextError as error:
             return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
-        return Response(shown_message(message))
+        return Response(shown_message(message, _user(request)))
 
 
 # ---- consent --------------------------------------------------------------------------------------------------------

@@ -43,9 +43,10 @@ class Bell:
             self._passing_on = True
         try:
             self._pass_on()
-        finally:
+        except BaseException:
             with self._guard:
                 self._passing_on = False
+            raise
 
     def _pass_on(self) -> None:
         while True:
@@ -60,6 +61,7 @@ class Bell:
             except BROKEN as error:
                 log.warning("the broker does not answer (%s); sweeps find the work", type(error).__name__)
                 with self._guard:
+                    self._passing_on = False
                     self._waiting.clear()
                     self._quiet_until = time.monotonic() + QUIET_SECONDS
                 return
@@ -117,6 +119,11 @@ def ring_settle() -> None:
 def ring_send() -> None:
     """There are texts to send. Rings once the transaction is committed."""
     _ring("messaging.tasks.send_due")
+
+
+def ring_open_lines() -> None:
+    """There are lines to open."""
+    _ring("messaging.tasks.open_lines")
 
 
 def _ring(task: str) -> None:

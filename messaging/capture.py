@@ -36,8 +36,8 @@ def revoke(
     """Opt a contact out on ``line`` and on every line that ``scope`` reaches (else the policy of that moment).
 
     Cancels all that waits on those lines, a waiting opt-out confirmation excepted, and leaves notices. With ``confirm``
-    the contact gets one confirmation on ``line``: only for the opt-out that changed something, only where Optline
-    answers opt-outs there, and only within five minutes of ``occurred_at`` (47 CFR 64.1200(a)(12)).
+    the contact gets one confirmation on ``line``: only for the opt-out that changed something, and only within five
+    minutes of ``occurred_at`` (47 CFR 64.1200(a)(12)). Where the provider answered them, the caller asks for none.
     """
     reach = scope or Organisation.objects.current().scope_at(occurred_at)
     revoked = ledger.opt_out(contact, line, proof, occurred_at=occurred_at, scope=reach)
@@ -65,9 +65,6 @@ def revoke(
 
 
 def _confirm(conversation: Conversation, receipt: Receipt | None, occurred_at: dt.datetime, words: str) -> None:
-    if conversation.line.opt_outs_answered_by_provider:
-        automatic.notify(conversation, Kind.NOTICE_NETWORK_ANSWERED, receipt=receipt)
-        return
     send_before = occurred_at + CONFIRMATION_WINDOW
     if timezone.now() >= send_before:
         return

@@ -5,6 +5,7 @@ nothing is applied twice, by whichever worker or sweep, and nothing is half appl
 """
 
 import logging
+import traceback
 
 from django.db import transaction
 from django.utils import timezone
@@ -13,7 +14,7 @@ from consent import gate, ledger, phones
 from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
-from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope
+from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
 from messaging import automatic, bell, capture, facts, keywords, opt_in, provider
 from messaging.keywords import Keyword, Meaning, Reading
 from messaging.models import Conversation, KeywordResponder, Message, Receipt
@@ -25,11 +26,17 @@ from messaging.wordings import Kind
 
 log = logging.getLogger(__name__)
 S = MessageStatus
+# How many numbers are looked up together.
+PAGE = 500
 
 _MEANING = {OptOutWord.STOP: Meaning.OPT_OUT, OptOutWord.START: Meaning.OPT_IN, OptOutWord.HELP: Meaning.HELP}
 # What lifts the provider's own block: everywhere, and on long codes only (FACTS "Opt-outs on Twilio's side").
 _LIFTS = {"START", "UNSTOP"}
 _LIFTS_LONG_CODES = {*_LIFTS, "YES"}
+
+
+# Who texts us has a number that works. Whose it is now, a text does not tell.
+_DISPROVED_BY_A_TEXT = {Contact.Unreachable.DEACTIVATED, Contact.Unreachable.NOT_MOBILE}
 
 
 # ---- receipts, one after the other ----------------------------------------------------------------------------------
@@ -58,11 +65,12 @@ def _settle_or_note(receipt: Receipt) -> bool:
         _settle_next(receipt)
     except Exception as error:
         # Whatever it is: the text must not be lost, others must not wait for it, and a person must hear of it.
-        log.exception("receipt %s can't be settled", receipt.pk)
+        # The trace may hold numbers and words, so it stays on the row and out of the log.
+        log.error("receipt %s can't be settled: %s", receipt.pk, type(error).__name__)
         with transaction.atomic(durable=True):
             still = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
             if still:
-                still.failed(f"{type(error).__name__}: {error}", timezone.now())
+                still.failed("".join(traceback.format_exception(error)), timezone.now())
         return False
     return True
 
@@ -121,7 +129,8 @@ def _read(inbound: Inbound, line: Line | None) -> Reading:
     own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
     reading = keywords.read(inbound.body, [Keyword(*row) for row in own])
     word = inbound.answered_by_provider
-    if word and reading.meaning is not _MEANING[word]:
+    # What the law reads as a revocation stays one, whatever the words are set to at the provider.
+    if word and reading.meaning not in {Meaning.OPT_OUT, _MEANING[word]}:
         return Reading(_MEANING[word], f"provider:{word}")
     return reading
 
@@ -133,6 +142,9 @@ def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
     if contact is None or line is None:
         _unroutable(receipt, contact, inbound, reading)
         return
+    if contact.unreachable in _DISPROVED_BY_A_TEXT:
+        contact.unreachable = ""
+        contact.save(update_fields=["unreachable"])
     conversation = Conversation.objects.between(contact, line)
     situation = _situation(receipt, conversation, inbound, reading)
     plan = opt_in.answer(situation)
@@ -158,7 +170,7 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
         mode=found.mode,
         status=found.status,
         meaning=reading.meaning,
-        answered_by_provider=inbound.answered_by_provider is not None,
+        answered_by_provider=_answered_by_provider(inbound, line, reading),
         can_accept=request is not None,
         can_refuse=request is not None and request.outcome == "",
         request_open=found.request_open,
@@ -169,6 +181,14 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
         help_left=reading.meaning is not Meaning.HELP
         or facts.help_replies(contact, line, found.now) < gate.HELP_REPLIES_A_DAY,
     )
+
+
+def _answered_by_provider(inbound: Inbound, line: Line, reading: Reading) -> bool:
+    """True where the provider says it answered this text, or answers such a text on this line without saying so."""
+    if inbound.answered_by_provider:
+        return True
+    known = reading.meaning is Meaning.OPT_OUT and inbound.body.strip().upper() in provider.OPT_OUT_WORDS
+    return known and line.opt_outs_answered_by_provider
 
 
 def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> None:
@@ -255,8 +275,7 @@ def _opt_out(
         confirm=not situation.answered_by_provider,
         words=reading.reply,
     )
-    blocks = line.opt_outs_answered_by_provider or situation.answered_by_provider
-    if blocks and plan.change is Change.OPT_OUT and line not in revoked.kept:
+    if situation.answered_by_provider and line not in revoked.kept:
         ledger.set_blocked_at_provider(contact, line, True)
     if situation.answered_by_provider and line in revoked.ended:
         automatic.notify(conversation, Kind.NOTICE_NETWORK_ANSWERED, receipt=receipt)
@@ -296,7 +315,10 @@ def _settle_delivery(receipt: Receipt) -> None:
     trouble = provider.TROUBLE.get(delivery.error_code)
     reason = f"The provider's code is {delivery.error_code}." if delivery.error_code else ""
     opt_in.could_not_be_sent(message, message.reason_text or reason, receipt)
-    if trouble is Trouble.OPTED_OUT:
+    if trouble is Trouble.OPTED_OUT and _is_out(conversation):
+        # Nothing new; and it must not look as if they had opted out again today.
+        ledger.set_blocked_at_provider(conversation.contact, conversation.line, True)
+    elif trouble is Trouble.OPTED_OUT:
         evidence = {
             "code": delivery.error_code,
             "message": str(message.uuid),
@@ -317,30 +339,47 @@ def _settle_delivery(receipt: Receipt) -> None:
         Contact.objects.filter(pk=conversation.contact.pk).update(unreachable=_UNREACHABLE[trouble])
 
 
+def _is_out(conversation: Conversation) -> bool:
+    return conversation.contact.consents.filter(line=conversation.line, status=Status.OPTED_OUT).exists()
+
+
 # ---- sweeps ---------------------------------------------------------------------------------------------------------
 
 
 def settle_waiting() -> None:
     """Settle every receipt that is due, number by number. A number that fails does not stop the others."""
-    now = timezone.now()
-    due = Receipt.objects.to_try(now)
-    for receipt in due.filter(number="").order_by("pk")[:500]:
+    for receipt in Receipt.objects.to_try(timezone.now()).filter(number="").order_by("pk").iterator():
         _settle_or_note(receipt)
-    numbers = due.exclude(number="").order_by("pk").values_list("number", flat=True)[:2000]
-    for number in dict.fromkeys(numbers):
-        settle_number(number)
+    last = ""
+    while page := _numbers_after(last):
+        for number in page:
+            settle_number(number)
+        last = page[-1]
+
+
+def _numbers_after(last: str) -> list[str]:
+    """Page by page, so that numbers behind which nothing can move hide none behind them."""
+    due = Receipt.objects.to_try(timezone.now()).filter(number__gt=last)
+    return list(due.order_by("number").values_list("number", flat=True).distinct()[:PAGE])
 
 
 def expire_requests() -> None:
-    """End the requests that nobody answered (flow 5).
+    """End the requests that nobody answered (flow 5). One that can't be ended does not keep the others.
 
     Numbers with unsettled receipts are skipped: an expiry must not beat a YES that is already in the house.
     """
     for pk, number in list(OptInRequest.objects.due(timezone.now()).values_list("pk", "contact__number")):
-        with transaction.atomic(durable=True):
-            Contact.objects.lock(number)
-            if Receipt.objects.unsettled().filter(number=number).exists():
-                continue
-            request = OptInRequest.objects.due(timezone.now()).filter(pk=pk).select_related("line", "contact").first()
-            if request:
-                opt_in.expire(request, timezone.now())
+        try:
+            _expire(pk, number)
+        except Exception:  # the next sweep tries it again; until then the log says which one it is
+            log.exception("request %s can't be ended", pk)
+
+
+def _expire(pk: int, number: str) -> None:
+    with transaction.atomic(durable=True):
+        Contact.objects.lock(number)
+        if Receipt.objects.unsettled().filter(number=number).exists():
+            return
+        request = OptInRequest.objects.due(timezone.now()).filter(pk=pk).select_related("line", "contact").first()
+        if request:
+            opt_in.expire(request, timezone.now())

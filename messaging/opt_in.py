@@ -246,6 +246,10 @@ def expire(request: OptInRequest, now: dt.datetime) -> None:
     """Flow 5: nobody answered. Held texts are cancelled, held-back texts stay hidden, the agents are told."""
     message = request.messages.first()
     proof = _proof(message) if message else Proof(request.channel, {})
+    # Nobody will ever know; but nothing need wait for it any more.
+    request.messages.filter(status=S.UNKNOWN).update(
+        status=S.FAILED, reason="request_expired", reason_text="Nobody knows whether it left. It was never answered."
+    )
     ledger.request_expired(request, proof, at=now)
     conversation = Conversation.objects.between(request.contact, request.line)
     held = Message.objects.waiting().filter(conversation=conversation, status=S.HELD)
@@ -277,6 +281,7 @@ def accept(
 
     False where a later opt-out overrules it; nothing follows then. Raises ledger.ConsentError like ``ledger.opt_in``.
     """
+    was_in = ledger.consent_of(conversation.contact, conversation.line).status == Status.OPTED_IN
     counts = ledger.opt_in(
         conversation.contact,
         conversation.line,
@@ -295,7 +300,7 @@ def accept(
     Message.objects.waiting().filter(
         conversation=conversation, purpose__in=[*REQUESTS, Purpose.OPT_OUT_CONFIRMATION, Purpose.WAY_BACK]
     ).update(status=S.CANCELLED, reason="opted_in", reason_text="The contact opted in meanwhile.")
-    if confirm:
+    if confirm and (request or not was_in):  # one per opt-in: who is in already, is not told so again
         automatic.say(conversation, Purpose.OPT_IN_CONFIRMATION, receipt=receipt, words=words)
     release(conversation, receipt)
     return True

@@ -7,24 +7,23 @@ with facts read after the contact's lock was taken. A call is made once: what ma
 import datetime as dt
 import logging
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connections, transaction
 from django.db.models import Min, Q
-from django.db.models.functions import Now
 from django.utils import timezone
 
-from consent import gate
+from consent import clock, gate
 from consent.gate import Purpose, Reason, Verdict
-from consent.models import Contact, Line, Organisation, User
-from consent.vocabulary import Channel, Mode, RequestKind, Status
+from consent.models import Contact, Line, User
+from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
 from messaging import automatic, bell, facts, opt_in, provider, rendering, text
 from messaging.automatic import STATUS_FOR
-from messaging.models import Conversation, Message, Receipt
+from messaging.models import Conversation, Message, Receipt, TemplateVersion
 from messaging.models.message import DOES_NOT_WAIT, LEFT, Direction, MessageQuerySet, MessageStatus
 from messaging.provider import ProviderError
 from messaging.wordings import Kind
@@ -35,8 +34,13 @@ S = MessageStatus
 UNKNOWN_FATE = "It may have left. It is not sent again."
 TOO_LATE = "It could not leave in time and would only confuse now."
 
-# A text the provider did not process is tried again after 1, 2, 4 … seconds, at most this often.
-TRIES = 8
+# A text the provider did not process is tried again after 1, 2, 4 … 60 seconds, at most this often.
+TRIES = 30
+LONGEST_PAUSE = dt.timedelta(seconds=60)
+# How many conversations are looked at together.
+PAGE = 500
+# Twilio takes no more.
+LONGEST_TEXT = 1600
 
 
 class TextError(Exception):
@@ -50,21 +54,18 @@ def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> 
     """Take one ordinary text for ``to`` (E.164) and let the gate decide: queued, held, deferred or refused.
 
     A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9).
-    Every text is kept, refused ones with their reason.
+    Every text is kept, refused ones with their reason. Raises TextError for one that is too long to be sent.
     """
     with transaction.atomic():
         contact = Contact.objects.lock(to)
         conversation = Conversation.objects.between(contact, line)
+        if len(_as_it_leaves(conversation, body, author)[0]) > LONGEST_TEXT:
+            raise TextError(f"Together with its footer this text is longer than {LONGEST_TEXT} characters. Shorten it.")
         found = facts.gather(line, to, contact=contact)
         decision = gate.decide(found)
         if decision.reason is Reason.CONSENT_MISSING:
             _ask_first(conversation, author, basis)
-        elif (
-            decision.verdict in {Verdict.SEND, Verdict.DEFER}
-            and found.mode is Mode.DISCLAIMER
-            and found.status == Status.NOT_DEFINED
-            and not facts.told_or_being_told(line, contact)
-        ):
+        elif decision.verdict in {Verdict.SEND, Verdict.DEFER} and _must_be_told(found, conversation):
             automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
         message = Message.objects.create(
             conversation=conversation,
@@ -89,6 +90,22 @@ def _ask_first(conversation: Conversation, author: User | None, basis: str = "")
     """Flow 1: the opt-in request goes out, the author's text is held, and the author is told."""
     opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
     automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
+
+
+def _must_be_told(found: gate.Facts, conversation: Conversation) -> bool:
+    """Flow 9: the first text on a disclaimer line has a disclaimer before it."""
+    return (
+        found.mode is Mode.DISCLAIMER
+        and found.status == Status.NOT_DEFINED
+        and not facts.told_or_being_told(conversation.line, conversation.contact)
+    )
+
+
+def _as_it_leaves(conversation: Conversation, body: str, author: User | None) -> tuple[str, TemplateVersion]:
+    """An ordinary text with its footer, and the footer's wording."""
+    footer = automatic.wording(Kind.FOOTER, conversation.line)
+    values = automatic.values(conversation.line, conversation.contact, author)
+    return text.with_footer(body, rendering.render(footer.body, Kind.FOOTER, values)), footer
 
 
 def withdraw(message: Message, by: User) -> Message:
@@ -127,7 +144,7 @@ def claim(conversation_pk: int) -> Claim | None:
         conversation = Conversation.objects.select_related("line").get(pk=conversation_pk)
         contact = conversation.contact = Contact.objects.lock_pk(conversation.contact_id)
         call_before = time.monotonic() + settings.CLAIM_SECONDS
-        now = _database_now()
+        now = clock.database_now()
         if conversation.messages.filter(status=S.SENDING).exists():
             return None
         while message := _next(conversation, now):
@@ -140,8 +157,15 @@ def claim(conversation_pk: int) -> Claim | None:
                 now=max(now, timezone.now()),
             )
             decision = gate.decide(found)
-            if message.send_before and now >= message.send_before:
+            if message.request and message.request.outcome != RequestOutcome.OPEN:
+                _set(message, S.CANCELLED, "answered", "The contact answered before this left.")
+            elif message.send_before and now >= message.send_before:
                 _set(message, S.CANCELLED, "too_late", TOO_LATE)
+            elif decision.may_send and message.purpose == Purpose.ORDINARY and _must_be_told(found, conversation):
+                # The line's mode changed since it was submitted: the disclaimer goes first now.
+                automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=message.author)
+                message.place = conversation.next_place()
+                message.save(update_fields=["place"])
             elif decision.may_send:
                 _begin(message, now)
                 return Claim(message, call_before)
@@ -175,15 +199,7 @@ def _next(conversation: Conversation, now: dt.datetime) -> Message | None:
 
 def _begin(message: Message, now: dt.datetime) -> None:
     if message.purpose == Purpose.ORDINARY:
-        line = message.conversation.line
-        footer = automatic.wording(Kind.FOOTER, line)
-        message.wording = footer
-        message.sent_body = text.with_footer(
-            message.body,
-            rendering.render(
-                footer.body, Kind.FOOTER, automatic.values(line, message.conversation.contact, message.author)
-            ),
-        )
+        message.sent_body, message.wording = _as_it_leaves(message.conversation, message.body, message.author)
     message.status, message.claimed_at = S.SENDING, now
     message.reason = message.reason_text = ""
     message.save(update_fields=["status", "claimed_at", "sent_body", "wording", "reason", "reason_text"])
@@ -209,11 +225,6 @@ def _set(message: Message, status: str, reason: str, words: str) -> None:
     message.save(update_fields=["status", "reason", "reason_text", "not_before"])
 
 
-def _database_now() -> dt.datetime:
-    row: dict[str, Any] = Organisation.objects.values(now=Now())[0]
-    return row["now"]
-
-
 # ---- send -----------------------------------------------------------------------------------------------------------
 
 
@@ -224,18 +235,27 @@ def send_due() -> int:
     """
     made = 0
     with ThreadPoolExecutor(settings.SENDER_THREADS, thread_name_prefix="sender") as pool:
-        while conversations := _conversations_with_due_texts():
-            calls = sum(pool.map(_send_conversation, conversations))
+        while True:
+            calls = sum(sum(pool.map(_send_conversation, page)) for page in _conversations_with_due_texts())
             made += calls
             if not calls:
-                break
-    return made
+                return made
 
 
-def _conversations_with_due_texts() -> list[int]:
+def _conversations_with_due_texts() -> Iterator[list[int]]:
+    """Page by page, so that conversations in which nothing can move hide none behind them. What must leave within
+    minutes comes first."""
     due = Message.objects.due(timezone.now()).filter(~Q(conversation__messages__status=S.SENDING))
-    rows = due.values("conversation").annotate(first=Min("pk")).order_by("first")
-    return list(rows.values_list("conversation", flat=True)[:500])
+    for texts in (due.filter(purpose__in=DOES_NOT_WAIT), due.exclude(purpose__in=DOES_NOT_WAIT)):
+        last = 0
+        while page := list(
+            texts.filter(conversation__gt=last)
+            .order_by("conversation")
+            .values_list("conversation", flat=True)
+            .distinct()[:PAGE]
+        ):
+            yield page
+            last = page[-1]
 
 
 def _send_conversation(conversation_pk: int) -> int:
@@ -320,7 +340,7 @@ def record_failure(message: Message, error: ProviderError) -> None:
             note_failure(message, S.FAILED, error.code)
         else:
             message.status = S.QUEUED
-            message.not_before = timezone.now() + dt.timedelta(seconds=2 ** (message.tries - 1))
+            message.not_before = timezone.now() + min(dt.timedelta(seconds=2 ** (message.tries - 1)), LONGEST_PAUSE)
             opt_in.given_back(message)
         message.save(update_fields=["status", "reason", "reason_text", "error_code", "tries", "not_before"])
     log.info("text %s: provider error %s, now %s", message.uuid, error.code or "none", message.status)

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 import urllib3
 from django.conf import settings
 from django.http import QueryDict
-from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException, TwilioServiceException
 from twilio.http import HttpClient
 from twilio.http.response import Response
 from twilio.request_validator import RequestValidator, get_signature_algorithm
@@ -42,6 +42,19 @@ TROUBLE = {
     "21635": Trouble.NOT_MOBILE,
     "30006": Trouble.NOT_MOBILE,
     "30005": Trouble.DEACTIVATED,
+}
+
+# The words that Twilio and the networks answer themselves, where they do, if one of them is the whole text.
+OPT_OUT_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+
+# What people are told about a refusal. Twilio's own words may hold the contact's full number.
+_IN_WORDS = {
+    "21211": "the number is not valid",
+    "21610": "the contact opted out there",
+    "21614": "the number can't receive texts",
+    "21635": "the number can't receive texts",
+    "30007": "carriers filtered it as unwanted",
+    "30034": "this line is not registered with the carriers; an officer has to act",
 }
 
 # Callbacks come in any order: all that says "Twilio has it" is one step for us.
@@ -106,28 +119,29 @@ def send(*, line: str, to: str, body: str, callback_url: str) -> str:
     """
     try:
         message = _client().messages.create(from_=line, to=to, body=body, status_callback=callback_url)
-    except TwilioRestException as error:
-        raise _refused(error) from error
-    except TwilioException as error:
-        # An answer the SDK can't read: the request got there.
-        raise ProviderError(
-            "", "The provider's answer could not be read.", permanent=False, may_have_left=True
-        ) from error
+        provider_id = message.sid
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _refused(int(error.status), str(error.code or "")) from error
     except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError) as error:
         raise ProviderError("", "The provider could not be reached.", permanent=False, may_have_left=False) from error
     except urllib3.exceptions.HTTPError as error:
         raise ProviderError("", "The provider did not answer.", permanent=False, may_have_left=True) from error
-    return str(message.sid)
+    except (TwilioException, ValueError, AttributeError, KeyError, TypeError) as error:
+        # The SDK chokes in its own ways on an answer that is not what it expects; but the request got there.
+        raise ProviderError("", "The provider's answer made no sense.", permanent=False, may_have_left=True) from error
+    if not provider_id:
+        raise ProviderError("", "The provider's answer names no id.", permanent=False, may_have_left=True)
+    return str(provider_id)
 
 
-def _refused(error: TwilioRestException) -> ProviderError:
-    code = str(error.code or "")
-    if error.status >= 500:
+def _refused(status: int, code: str) -> ProviderError:
+    if status >= 500:
         return ProviderError(code, "The provider failed.", permanent=False, may_have_left=True)
     # 429 was never processed; 401 is a matter of our credentials, not of this text.
-    later = error.status in {401, 429} or code == "20429"
-    text = f"The provider refused it ({code or error.status}): {error.msg}"
-    return ProviderError(code or str(error.status), text, permanent=not later, may_have_left=False)
+    later = status in {401, 429} or code == "20429"
+    why = _IN_WORDS.get(code, "see its list of error codes")
+    text = f"The provider refused it with code {code or status}: {why}."
+    return ProviderError(code or str(status), text, permanent=not later, may_have_left=False)
 
 
 def verify(path_and_query: str, content_type: str, body: bytes, headers: Mapping[str, str]) -> bool:

@@ -1,5 +1,9 @@
 """Celery tasks: thin, without arguments, harmless when run twice. What they work on stands in the tables."""
 
+import logging
+from collections.abc import Callable
+from functools import partial
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -8,8 +12,36 @@ from consent.models import Line
 from messaging import bell, inbound, outbound
 from messaging.turns import Turn
 
+log = logging.getLogger(__name__)
+
+
+def _open_lines() -> None:
+    for line in Line.objects.to_open():
+        ledger.open_line(line.pk)
+
+
+def _sweep() -> None:
+    now = timezone.now()
+    steps: list[Callable[[], object]] = [
+        partial(outbound.drop_late, now),
+        partial(outbound.mark_lost, now),
+        inbound.expire_requests,
+    ]
+    for step in steps:
+        try:
+            step()
+        except Exception:  # one step that fails must not keep the others from their work; the next sweep tries again
+            log.exception("a step of the sweep failed")
+    bell.ring_settle()
+    bell.ring_send()
+    if Line.objects.to_open().exists():
+        bell.ring_open_lines()
+
+
 _settling = Turn(inbound.settle_waiting)
 _sending = Turn(outbound.send_due)
+_opening = Turn(_open_lines)
+_sweeping = Turn(_sweep)
 
 
 @shared_task
@@ -25,13 +57,12 @@ def send_due() -> None:
 
 
 @shared_task
+def open_lines() -> None:
+    """Write the opt-outs that reach new lines on them, then let them text."""
+    _opening.take()
+
+
+@shared_task
 def sweep() -> None:
     """Find what no bell announced: after a crash, a lost broker, or simply because its time has come."""
-    now = timezone.now()
-    _settling.take()
-    outbound.mark_lost(now)
-    outbound.drop_late(now)
-    inbound.expire_requests()
-    for line in Line.objects.to_open(now):
-        ledger.open_line(line.pk)
-    bell.ring_send()
+    _sweeping.take()

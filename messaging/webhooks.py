@@ -6,11 +6,10 @@ from functools import wraps
 
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from consent import phones
+from consent import clock, phones
 from messaging import bell, outbound, provider
 from messaging.models import Receipt
 from messaging.text import printable
@@ -45,7 +44,7 @@ def inbound(request: HttpRequest) -> HttpResponse:
         provider_id=printable(text.provider_id)[:64] or hashlib.sha256(request.body).hexdigest(),
         number=_number(text.sender),
         raw=request.body,
-        received_at=timezone.now(),
+        received_at=clock.database_now(),
     )
     with transaction.atomic(durable=True):
         Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
@@ -65,6 +64,6 @@ def status(request: HttpRequest) -> HttpResponse:
 def _number(sender: str) -> str:
     """The contact's number in E.164; '' where it can't be read: kept as unroutable, for a person to see."""
     try:
-        return phones.normalise(sender)
+        return phones.normalise_sender(sender)
     except phones.PhoneError:
         return ""

@@ -98,6 +98,7 @@ def write(author: User, line: Line, body: str = "Your order is ready", to: str =
 def sweep() -> None:
     """The clock's turn, then the workers'."""
     tasks.sweep()
+    tasks.open_lines()
     work()
 
 
@@ -159,7 +160,7 @@ def clock_at(moment: dt.datetime) -> Iterator[Clock]:
     """From now on it is ``moment``, and time passes from there."""
     with (
         time_machine.travel(moment) as traveller,
-        mock.patch("messaging.outbound._database_now", timezone.now),
+        mock.patch("consent.clock.database_now", timezone.now),
     ):
         yield Clock(traveller)
 

@@ -22,10 +22,9 @@ class LineQuerySet(models.QuerySet["Line"]):
             found = self.filter(pk=origin.pk)
         return found.order_by("pk")
 
-    def to_open(self, now: dt.datetime) -> "LineQuerySet":
-        """Lines on which the opt-outs that reach them are to be written: those not opened yet, and once more those
-        opened lately, for opt-outs whose transaction had begun before the line existed."""
-        return self.filter(models.Q(opened_at=None) | models.Q(opened_at__gt=now - dt.timedelta(minutes=2)))
+    def to_open(self) -> "LineQuerySet":
+        """Lines on which the opt-outs that reach them have not been written yet."""
+        return self.filter(opened_at=None)
 
 
 class Line(models.Model):

@@ -1,4 +1,5 @@
 import datetime as dt
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
@@ -72,6 +73,15 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A dated change whose day has come is what holds from then on, whatever change is planned next."""
+        before = Organisation.objects.filter(pk=self.pk).first()
+        if before:
+            planned_anew = self.next_revocation_scope_on != before.next_revocation_scope_on
+            if planned_anew and self.revocation_scope == before.revocation_scope:
+                self.revocation_scope = before.scope_at(timezone.now())
+        super().save(*args, **kwargs)
 
     def clean(self) -> None:
         if bool(self.next_revocation_scope) != bool(self.next_revocation_scope_on):

@@ -34,7 +34,7 @@ class ComposeForm(forms.Form):
 
     body = forms.CharField(
         label="Your text",
-        max_length=api.LONGEST_TEXT,
+        max_length=outbound.LONGEST_TEXT,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         error_messages={"required": "Write what is to be sent."},
     )
@@ -133,7 +133,8 @@ class ConversationAdmin(ContactScreen):
         form = StartForm(request.POST or None, by=user)
         if request.method == "POST" and form.is_valid():
             message = self._submit(request, form, form.cleaned_data["line"], form.cleaned_data["to"])
-            return self._back_to(message.conversation_id) if message else _overview()
+            if form.is_valid():
+                return self._back_to(message.conversation_id) if message else _overview()
         return self.form_page(
             request,
             form,
@@ -174,7 +175,7 @@ class ConversationAdmin(ContactScreen):
         if not form.is_valid():
             return self._page(request, conversation, form)
         self._submit(request, form, conversation.line, full_number(conversation.contact))
-        return self._back_to(conversation.pk)
+        return self._back_to(conversation.pk) if form.is_valid() else self._page(request, conversation, form)
 
     def withdraw(self, request: HttpRequest, object_id: int) -> HttpResponse:
         conversation = self._theirs(request, object_id, "messaging.send_text")
@@ -213,7 +214,10 @@ class ConversationAdmin(ContactScreen):
         return conversation
 
     def _submit(self, request: HttpRequest, form: ComposeForm, line: Line, to: str) -> Message | None:
-        """Give a text to the gate, once per form; the user is told what became of it. None for a repeated form."""
+        """Give a text to the gate, once per form; the user is told what became of it.
+
+        None for a repeated form, and for a text that can't be taken: the form then says why and keeps the words.
+        """
         user = signed_in(request)
         key = f"form:{form.cleaned_data['key']}"
         with transaction.atomic():
@@ -222,7 +226,12 @@ class ConversationAdmin(ContactScreen):
             if not is_new:
                 messages.info(request, "This text was taken already. It is not sent twice.")
                 return None
-            message = outbound.submit(line=line, to=to, body=form.cleaned_data["body"], author=user)
+            try:
+                message = outbound.submit(line=line, to=to, body=form.cleaned_data["body"], author=user)
+            except outbound.TextError as error:
+                transaction.set_rollback(True)
+                form.add_error("body", str(error))
+                return None
         _say_what_became_of(request, message)
         return message
 

@@ -53,8 +53,8 @@ class OwnLineFilter(SimpleListFilter):
         return [(str(line.pk), line.name) for line in signed_in(request).usable_lines()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = self.value()
-        return queryset.filter(**{self.line: chosen}) if chosen and chosen.isdecimal() else queryset
+        offered = {value for value, _ in self.lookup_choices}
+        return queryset.filter(**{self.line: self.value()}) if self.value() in offered else queryset
 
 
 class OwnConversationLineFilter(OwnLineFilter):

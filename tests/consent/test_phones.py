@@ -13,6 +13,9 @@ READABLE = {
     " 12065550142": "+12065550142",  # a plus in a query string is a space
     "+44 7700 900123": "+447700900123",
     "+4915112345678": "+4915112345678",
+    "+491234567890123": "+491234567890123",  # 15 digits, the most there are
+    "+5215512345678": "+525512345678",  # how Mexican mobiles were written until 2019
+    "+52 1 55 1234 5678": "+525512345678",
 }
 
 
@@ -37,6 +40,8 @@ def test_readable(written: str, kept: str) -> None:
         "72345",
         "+12065550142 ext. 5",
         "+999999999999",
+        "+4912345678901234",  # 16 digits: possible in Germany's plan, but no E.164 number
+        "+49123456789012345",
         "\x00",
         "+\x00",
     ],

@@ -89,7 +89,7 @@ class Histories(RuleBasedStateMachine):
         self.provider.world = self
         self.patches = pytest.MonkeyPatch()
         self.patches.setattr("messaging.provider.send", self.provider.send)
-        self.patches.setattr("messaging.outbound._database_now", timezone.now)
+        self.patches.setattr("consent.clock.database_now", timezone.now)
         self.traveller = time_machine.travel(dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC), tick=False)
         self.clock = self.traveller.start()
         self.savepoint = transaction.atomic()

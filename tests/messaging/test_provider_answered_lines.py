@@ -6,7 +6,9 @@ from django.core.exceptions import ValidationError
 from consent.models import Contact, LedgerEntry, Line
 from messaging import capture
 from messaging.api import check
-from tests.make import JANE, make_agent, make_line, make_officer, make_toll_free
+from messaging.keywords import normalise
+from messaging.models import KeywordResponder
+from tests.make import JANE, make_agent, make_line, make_officer, make_opted_in, make_toll_free
 from tests.world import Clock, Phone, notices_seen, standing, texts_seen, write
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +48,27 @@ def test_who_comes_back_is_not_asked_where_it_cannot_reach_them(line: Line, jane
     clock.passes(days=2)
     jane.texts(line, "hello?")
     assert jane.news() == []
+
+
+@pytest.mark.parametrize("word", ["BASTA", "enough now"])
+def test_an_opt_out_word_of_our_own_is_confirmed_by_us(line: Line, jane: Phone, word: str) -> None:
+    """Twilio does not know it, so it neither answers nor blocks."""
+    KeywordResponder.objects.create(keyword=normalise(word), action="opt_out")
+    make_opted_in(line)
+    jane.texts(line, word)
+    assert standing(line)[0] == "opted_out"
+    assert jane.news() == ["opt_out_confirmation"]
+    assert not line.consents.get().blocked_at_provider
+    assert notices_seen(make_agent(line), line) == ["opted_out"]
+
+
+def test_no_to_a_request_is_confirmed_by_us(line: Line, jane: Phone) -> None:
+    write(make_agent(line), line)
+    jane.news()
+    jane.texts(line, "NO")
+    assert standing(line) == ("opted_out", "rejected")
+    assert jane.news() == ["opt_out_confirmation"]
+    assert not line.consents.get().blocked_at_provider
 
 
 def test_the_wording_says_start(line: Line, jane: Phone) -> None:
@@ -124,6 +147,16 @@ def test_opt_out_type_help(jane: Phone) -> None:
     assert jane.news() == []
     assert notices_seen(ann, line) == ["network_answered"]
     assert texts_seen(ann, line) == [("HELP", "received")]
+
+
+@pytest.mark.parametrize("answered", ["HELP", "START"])
+@pytest.mark.parametrize("words", ["STOP", "End.", "unsubscribe"])
+def test_no_opt_out_type_turns_a_stop_around(jane: Phone, answered: str, words: str) -> None:
+    """Words can be set to anything at Twilio; what law reads as a revocation stays one (47 CFR 64.1200(a)(10))."""
+    line = make_line()
+    make_opted_in(line)
+    jane.texts(line, words, OptOutType=answered)
+    assert standing(line)[0] == "opted_out"
 
 
 @pytest.mark.parametrize("words", ["STOPALL", "stop all"])

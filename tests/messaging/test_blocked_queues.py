@@ -1,0 +1,64 @@
+"""Who can't be served stands in nobody's way, however many they are: texts and webhooks are looked through to the end."""
+
+import pytest
+
+from messaging import inbound, outbound
+from messaging.models import Message, Receipt
+from messaging.provider import ProviderError
+from tests.make import JANE, OMAR, make_agent, make_line
+from tests.world import Phone, standing, text_in
+
+PAGE = 2
+CROWD = [f"+12065550{serial}" for serial in range(160, 160 + 2 * PAGE + 1)]
+
+BUSY = ProviderError("20429", "slow down", permanent=False, may_have_left=False)
+NO_ANSWER = ProviderError("", "no answer", permanent=False, may_have_left=True)
+
+
+@pytest.fixture(autouse=True)
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (inbound, outbound):
+        monkeypatch.setattr(module, "PAGE", PAGE)
+
+
+# ---- sending --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)  # senders are threads: they see only what is committed
+@pytest.mark.parametrize("error", [NO_ANSWER, BUSY], ids=["of unknown fate", "turned away for now"])
+def test_texts_that_wait_behind_another_keep_nobody_else_waiting(jane: Phone, error: ProviderError) -> None:
+    line = make_line(mode="disclaimer")
+    ann = make_agent(line)
+    waiting = [outbound.submit(line=line, to=number, body="hello", author=ann) for number in CROWD]
+    jane.provider.errors.extend([error] * len(CROWD))
+    outbound.send_due()
+    text_in(JANE, line, "STOP")
+    inbound.settle_waiting()
+    outbound.submit(line=line, to=OMAR, body="hello", author=ann)
+    outbound.send_due()
+    assert jane.news() == ["opt_out_confirmation"]
+    assert Phone(jane.provider, OMAR).news() == ["disclaimer_ours", "ordinary"]
+    assert set(Message.objects.filter(pk__in=[text.pk for text in waiting]).values_list("status", flat=True)) == {
+        "queued"
+    }
+
+
+# ---- settling -------------------------------------------------------------------------------------------------------
+
+
+def leave_to_a_person(receipt: Receipt) -> None:
+    Receipt.objects.filter(pk=receipt.pk).update(needs_person=True, tries=5, error="it broke")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("senders", [CROWD[:1] * len(CROWD), CROWD], ids=["of one number", "of many numbers"])
+def test_webhooks_behind_one_that_waits_for_a_person_keep_nobody_else_waiting(jane: Phone, senders: list[str]) -> None:
+    line = make_line()
+    for number in sorted(set(senders)):
+        leave_to_a_person(text_in(number, line, "hello"))
+    for number in senders:
+        text_in(number, line, "hello again")
+    text_in(JANE, line, "STOP")
+    inbound.settle_waiting()
+    assert standing(line)[0] == "opted_out"
+    assert Receipt.objects.unsettled().filter(number__in=senders).count() == len(set(senders)) + len(senders)
