@@ -165,8 +165,11 @@ def opt_in(
     level: str,
     authority: Authority,
     request: OptInRequest | None = None,
+    stands_alone: bool = True,
 ) -> bool:
     """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it.
+
+    ``stands_alone`` is False for a YES, which means nothing without the request it answers.
 
     Raises ConsentError where ``authority`` does not lead out of opted out. ``request`` is the one a YES accepts; other
     open requests end with it.
@@ -191,7 +194,7 @@ def opt_in(
         consent.level = level
     if authority is Authority.CONTACT:
         # A STOP between the request and its YES voids the YES, whichever of the two is read first.
-        own = request.created if request else occurred_at
+        own = occurred_at if stands_alone or request is None else request.created
         consent.own_opt_in_at = max(own, consent.own_opt_in_at or own)
     if asked_before:
         consent.request_state = RequestState.ACCEPTED

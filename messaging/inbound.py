@@ -15,12 +15,13 @@ from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, keywords, opt_in, provider
+from messaging import automatic, bell, capture, facts, opt_in, provider
 from messaging.keywords import Keyword, Meaning, Reading
 from messaging.models import Conversation, KeywordResponder, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
 from messaging.opt_in import Change, Plan, Show, Situation
 from messaging.provider import Inbound, OptOutWord, Trouble
+from messaging.reading import read
 from messaging.text import printable
 from messaging.wordings import Kind
 
@@ -127,12 +128,12 @@ def line_of(recipient: str) -> Line | None:
 
 def _read(inbound: Inbound, line: Line | None) -> Reading:
     own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
-    reading = keywords.read(inbound.body, [Keyword(*row) for row in own])
+    found = read(inbound.body, [Keyword(*row) for row in own])
     word = inbound.answered_by_provider
     # What the law reads as a revocation stays one, whatever the words are set to at the provider.
-    if word and reading.meaning not in {Meaning.OPT_OUT, _MEANING[word]}:
+    if word and found.meaning not in {Meaning.OPT_OUT, _MEANING[word]}:
         return Reading(_MEANING[word], f"provider:{word}")
-    return reading
+    return found
 
 
 def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
@@ -236,6 +237,7 @@ def _act(
             receipt=receipt,
             words=reading.reply,
             confirm=not situation.answered_by_provider,
+            stands_alone=reading.meaning is not Meaning.YES,
         )
     elif plan.change is not None:
         _opt_out(receipt, conversation, reading, situation, plan, proof)

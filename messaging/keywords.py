@@ -1,16 +1,18 @@
-"""Reading what people write: words that answer, opt in, opt out or ask for help. Pure.
+"""Words that answer, opt in, opt out or ask for help. Pure.
 
 Here a keyword counts only if it is the whole text. Case, surrounding punctuation, emoji, invisible characters and
 spacing are read over; a sentence that merely contains "stop" is conversation (FACTS "What goes wrong in others").
+Courtesy, typos and sentences are read by messaging.reading.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from django.db.models import TextChoices
+
+from messaging import rulebook
 
 
 class Action(TextChoices):
@@ -21,7 +23,10 @@ class Action(TextChoices):
 
 
 class Meaning(StrEnum):
-    """What a text says. YES and NO mean something only while a request can be answered; opt_in.py decides that."""
+    """What a text says. YES and NO mean something only while a request can be answered; opt_in.py decides that.
+
+    ``read`` below answers with the first seven; the others are for messaging.reading.
+    """
 
     OPT_IN = "opt_in"
     OPT_OUT = "opt_out"
@@ -30,6 +35,9 @@ class Meaning(StrEnum):
     YES = "yes"
     NO = "no"
     CONVERSATION = "conversation"
+    REVIEW = "review"
+    POSSIBLE_ACCEPTANCE = "possible_acceptance"
+    REACTION = "reaction"
 
 
 YES, NO = "YES", "NO"
@@ -68,6 +76,15 @@ class Reading:
 
 BUILT_IN_KEYWORDS = tuple(Keyword(word, action) for word, action in BUILT_IN.items())
 
+# The words shipped beside them, by language (FACTS "Opt-out words in use").
+SHIPPED: dict[str, dict[str, Action]] = {
+    language: {word: Action(action) for action, words in tables["keywords"].items() for word in words}
+    for language, tables in rulebook.languages().items()
+}
+SHIPPED_KEYWORDS = tuple(
+    {word: Keyword(word, action) for words in SHIPPED.values() for word, action in words.items()}.values()
+)
+
 
 def normalise(text: str) -> str:
     """Upper-case words with single spaces between them; what is neither letter nor digit only separates words."""
@@ -77,18 +94,3 @@ def normalise(text: str) -> str:
         char for char in text if unicodedata.category(char) not in {"Cf", "Cc", "Mn", "Me"} or char.isspace()
     )
     return re.sub(r"[\W_]+", " ", text).strip().upper()
-
-
-def read(text: str, keywords: Iterable[Keyword]) -> Reading:
-    """What ``text`` means to a line with these active keywords. Built-in words count whatever ``keywords`` holds."""
-    word = normalise(text)
-    own = {keyword.word: keyword for keyword in keywords}
-    if word in BUILT_IN or word in own:
-        action = BUILT_IN.get(word) or Action(own[word].action)
-        reply = own[word].reply if word in own else ""
-        return Reading(Meaning(action), f"keyword:{word}", reply, every_line=word in STOP_EVERYWHERE)
-    if word == YES:
-        return Reading(Meaning.YES, "reserved:YES")
-    if word == NO:
-        return Reading(Meaning.NO, "reserved:NO")
-    return Reading(Meaning.CONVERSATION, "conversation")

@@ -276,6 +276,7 @@ def accept(
     receipt: Receipt | None = None,
     words: str = "",
     confirm: bool = True,
+    stands_alone: bool = True,
 ) -> bool:
     """Record an opt-in with all that follows: confirmation, then the held texts, the held-back ones shown, notices.
 
@@ -290,6 +291,7 @@ def accept(
         level=level,
         authority=authority,
         request=request,
+        stands_alone=stands_alone,
     )
     if not counts:
         return False

@@ -164,8 +164,7 @@ def claim(conversation_pk: int) -> Claim | None:
             elif decision.may_send and message.purpose == Purpose.ORDINARY and _must_be_told(found, conversation):
                 # The line's mode changed since it was submitted: the disclaimer goes first now.
                 automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=message.author)
-                message.place = conversation.next_place()
-                message.save(update_fields=["place"])
+                _stand_behind(conversation)
             elif decision.may_send:
                 _begin(message, now)
                 return Claim(message, call_before)
@@ -195,6 +194,13 @@ def _next(conversation: Conversation, now: dt.datetime) -> Message | None:
     if message:
         message.conversation = conversation
     return message
+
+
+def _stand_behind(conversation: Conversation) -> None:
+    """Give all ordinary texts that wait new places at the end of the queue, in their order."""
+    for text_behind in conversation.messages.waiting().filter(purpose=Purpose.ORDINARY).in_order():
+        text_behind.place = conversation.next_place()
+        text_behind.save(update_fields=["place"])
 
 
 def _begin(message: Message, now: dt.datetime) -> None:

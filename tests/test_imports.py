@@ -18,6 +18,10 @@ PURE = {
     "consent/chain.py",
     "messaging/keywords.py",
     "messaging/rendering.py",
+    "messaging/reading/__init__.py",
+    "messaging/revocation.py",
+    "messaging/rulebook.py",
+    "messaging/spelling.py",
     "messaging/text.py",
 }
 

@@ -98,7 +98,7 @@ class Message(models.Model):
     request = models.ForeignKey(OptInRequest, on_delete=models.PROTECT, null=True, related_name="messages")
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, null=True, related_name="messages")
     marks = models.JSONField(default=list, blank=True)
-    meaning = models.CharField(max_length=16, blank=True)
+    meaning = models.CharField(max_length=24, blank=True)
     rule = models.CharField(max_length=60, blank=True)
     media_count = models.PositiveSmallIntegerField(default=0)
     created = models.DateTimeField()

@@ -264,6 +264,23 @@ def test_a_review_is_opened_and_closed(jane: Contact, line: Line) -> None:
     ]
 
 
+def test_others_do_not_end_a_review(jane: Contact, line: Line) -> None:
+    opt_in(jane, line)
+    ledger.open_review(jane, line, said("leave me be"), at=NOON)
+    with pytest.raises(ConsentError):
+        opt_in(jane, line, 1, Authority.OTHERS)
+    assert state(jane, line).review_since == NOON
+    assert LedgerEntry.objects.count() == 2
+
+
+@pytest.mark.parametrize("authority", [Authority.CONTACT, Authority.OFFICER])
+def test_the_contact_or_an_officer_ends_a_review_by_an_opt_in(jane: Contact, line: Line, authority: Authority) -> None:
+    opt_in(jane, line)
+    ledger.open_review(jane, line, said("leave me be"), at=NOON)
+    opt_in(jane, line, 1, authority)
+    assert state(jane, line).review_since is None
+
+
 def test_an_opt_out_ends_the_review(jane: Contact, line: Line) -> None:
     ledger.open_review(jane, line, said("leave me be"), at=NOON)
     opt_out(jane, line, 1)

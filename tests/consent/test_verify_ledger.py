@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from consent import ledger, triggers
 from consent.ledger import Authority, Proof
-from consent.models import Contact, Evidence, LedgerEntry
+from consent.models import Contact, DoNotContact, Evidence, LedgerEntry
+from consent.models.contact import suppression_digest
 from consent.verification import verify
 from consent.vocabulary import Channel, Level, Scope
 from tests.make import ago, make_contact, make_line
@@ -210,6 +211,46 @@ def test_a_state_that_no_entry_tells_of(jane: Contact) -> None:
     assert_found(jane, 4)
 
 
+@pytest.mark.parametrize("which", ["first", "middle", "last"])
+def test_a_contact_that_is_gone(jane: Contact, which: str) -> None:
+    """Its entries are still there, and nobody else's chain is blamed."""
+    people = dict(zip(["first", "middle", "last"], Contact.objects.order_by("pk"), strict=True))
+    with connection.cursor() as cursor:
+        for table, column in (("consent_consent", "contact_id"), ("consent_contact", "id")):
+            cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [people[which].pk])
+    code, lines = verified()
+    transaction.set_rollback(True)  # the foreign keys would be checked at the end of the test
+    assert code == 1
+    assert len(lines) == 1
+    assert not any(str(person.uuid) in lines[0] for name, person in people.items() if name != which)
+
+
+def test_a_number_taken_off_the_do_not_contact_list(jane: Contact) -> None:
+    ledger.add_do_not_contact(jane, Proof(Channel.AGENT, {"letter": "7"}), reason="a letter")
+    assert verified()[0] == 0
+    DoNotContact.objects.all().delete()
+    assert_found(jane, 5)
+
+
+def test_a_number_put_on_the_do_not_contact_list_that_no_entry_tells_of(jane: Contact) -> None:
+    DoNotContact.objects.create(number=jane.number, digest=suppression_digest(jane.number), reason="forged")
+    assert_found(jane, 4)
+
+
+def test_a_number_lifted_from_the_do_not_contact_list_is_no_fault(jane: Contact) -> None:
+    proof = Proof(Channel.AGENT, {"letter": "7"})
+    ledger.add_do_not_contact(jane, proof, reason="a letter")
+    ledger.lift_do_not_contact(jane, proof)
+    assert verified()[0] == 0
+
+
+def test_a_number_erased_from_the_do_not_contact_list_is_no_fault(jane: Contact) -> None:
+    """Its digest still recognises it."""
+    ledger.add_do_not_contact(jane, Proof(Channel.AGENT, {"letter": "7"}), reason="a letter")
+    DoNotContact.objects.update(number=None)
+    assert verified()[0] == 0
+
+
 def test_each_broken_chain_has_its_line(jane: Contact) -> None:
     behind_the_triggers("UPDATE consent_ledgerentry SET rule = 'x' WHERE seq = 1")
     code, lines = verified()
@@ -219,7 +260,15 @@ def test_each_broken_chain_has_its_line(jane: Contact) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("since", "'2020-01-01 00:00:00+00:00'"), ("source", "'paper'"), ("level", "'written'"), ("opted_out_at", "NULL")],
+    [
+        ("since", "'2020-01-01 00:00:00+00:00'"),
+        ("source", "'paper'"),
+        ("level", "'written'"),
+        ("opted_out_at", "NULL"),
+        ("own_opt_in_at", "'2099-01-01 00:00:00+00:00'"),  # no STOP would ever count again
+        ("told_at", "'2020-01-01 00:00:00+00:00'"),
+        ("review_since", "'2020-01-01 00:00:00+00:00'"),
+    ],
 )
 def test_any_column_of_the_state_that_the_entries_tell(column: str, value: str) -> None:
     contact, line = make_contact(), make_line()

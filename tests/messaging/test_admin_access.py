@@ -288,6 +288,14 @@ def test_the_menu_offers_what_opens(people: dict[str, User], client: Client) -> 
             assert client.get(link, follow=True).status_code == 200, (role, title)
 
 
+@pytest.mark.parametrize("line", ["9" * 23, "0", "-1", "٣", "nonsense", ""])
+@pytest.mark.parametrize("page", ["conversation", "message", "notice"])
+def test_an_odd_line_in_the_address_is_no_crash(people: dict[str, User], client: Client, page: str, line: str) -> None:
+    client.force_login(people["agent"])
+    answer = client.get(reverse(f"admin:messaging_{page}_changelist"), {"on": line}, follow=True)
+    assert answer.status_code == 200
+
+
 def test_a_receipt_that_waits_for_a_person_is_found_by_the_filter(people: dict[str, User], client: Client) -> None:
     stuck = text_in("+12065550149", Line.objects.get(name="Sales"), "hello")
     Receipt.objects.filter(pk=stuck.pk).update(needs_person=True, tries=5, error="ValueError: <b>odd</b>")

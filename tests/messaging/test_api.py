@@ -9,7 +9,7 @@ from django.http import HttpResponse
 from django.test import Client
 from rest_framework.authtoken.models import Token
 
-from consent.models import Consent, Contact, LedgerEntry, Line, User
+from consent.models import Consent, Contact, LedgerEntry, Line, Organisation, User
 from messaging.models import Conversation, Message
 from tests.make import JANE, OMAR, make_agent, make_integrator, make_line, make_officer, make_supervisor
 from tests.world import Phone, text_in, work
@@ -115,6 +115,7 @@ BAD: list[tuple[str, str, dict[str, Any]]] = [
     ("no line", "line", {"line": None}),
     ("an unknown line", "line", {"line": "+12065559999"}),
     ("a line that is no number", "line", {"line": "orders"}),
+    ("a line with more digits than any number has", "line", {"line": "+49123456789012345"}),
     ("a line that is a list", "line", {"line": ["+12065550100"]}),
     ("no recipient", "to", {"to": None}),
     ("a blank recipient", "to", {"to": ""}),
@@ -155,13 +156,45 @@ def test_what_is_no_json_object(line: Line, ann: Api, body: str | bytes) -> None
     assert ann.post(MESSAGES, body).status_code == 400
 
 
+@pytest.mark.parametrize("opening", ["[", '{"line":', '{"line":['])
+def test_json_nested_too_deeply(line: Line, ann: Api, opening: str) -> None:
+    assert ann.post(MESSAGES, opening * 100_000).status_code == 400
+
+
 def test_another_content_type(line: Line, ann: Api) -> None:
     assert ann.post(MESSAGES, "line=1", type="application/x-www-form-urlencoded").status_code == 415
 
 
-@pytest.mark.parametrize("body", ["x" * 1577, "é🛑\n\u2028{company_name}", "<b>hi</b>"])
+@pytest.mark.parametrize("body", ["é🛑\n\u2028{company_name}", "<b>hi</b>"])
 def test_any_words_may_be_sent(line: Line, ann: Api, body: str) -> None:
     assert ann.send(line, body).json()["body"] == body
+
+
+FOOTER = "\nReply STOP to opt out."
+
+
+def test_a_text_is_as_long_as_leaves_room_for_its_footer(line: Line, ann: Api, jane: Phone) -> None:
+    jane.texts(line, "START")
+    assert ann.send(line, "x" * (1600 - len(FOOTER))).status_code == 201
+    work()
+    assert len(jane.last_words()) == 1600 and jane.last_words().endswith(FOOTER)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "order-12"}], ids=["without a key", "with a key"])
+def test_a_text_too_long_together_with_its_footer(line: Line, ann: Api, headers: dict[str, str]) -> None:
+    before = everything()
+    answer = ann.send(line, "x" * (1601 - len(FOOTER)), headers=headers)
+    assert answer.status_code == 400
+    assert list(answer.json()) == ["body"]
+    assert "1600" in answer.json()["body"][0], "the limit"
+    assert everything() == before
+    assert ann.send(line, "x", headers=headers).status_code == 201, "it used up no key"
+
+
+def test_a_text_that_tells_how_to_stop_has_all_the_room(line: Line, ann: Api) -> None:
+    told = " Reply STOP to end."
+    assert ann.send(line, "x" * (1600 - len(told)) + told).status_code == 201
+    assert ann.send(line, "x" * (1601 - len(told)) + told).status_code == 400
 
 
 # ---- idempotency ----------------------------------------------------------------------------------------------------
@@ -298,6 +331,45 @@ def test_an_inbound_text_is_no_message_to_look_up(line: Line, ann: Api, jane: Ph
     assert ann.get(f"{MESSAGES}{inbound.uuid}/").status_code == 404
 
 
+# ---- hidden numbers -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden(db: None) -> None:
+    Organisation.objects.update(mask_numbers=True)
+
+
+def test_an_agent_sees_the_numbers_they_wrote_to_themselves(line: Line, ann: Api, hidden: None) -> None:
+    sent = ann.send(line).json()
+    assert sent["to"] == JANE
+    assert ann.get(f"{MESSAGES}{sent['id']}/").json()["to"] == JANE
+    assert ann.post(f"{MESSAGES}{sent['id']}/withdraw/").json()["to"] == JANE
+
+
+def test_an_agent_sees_no_full_number_of_a_colleagues_text(line: Line, ann: Api, hidden: None) -> None:
+    uuid = Api(make_agent(line)).send(line).json()["id"]
+    shown = ann.get(f"{MESSAGES}{uuid}/")
+    assert shown.json()["to"] == "•••• 0142"
+    assert JANE[1:] not in shown.content.decode()
+
+
+def test_nor_of_an_automatic_text(line: Line, ann: Api, jane: Phone, hidden: None) -> None:
+    jane.texts(line, "START")
+    confirmation = Message.objects.get(purpose="opt_in_confirmation")
+    assert ann.get(f"{MESSAGES}{confirmation.uuid}/").json()["to"] == "•••• 0142"
+
+
+@pytest.mark.parametrize("make", [make_officer, make_supervisor])
+def test_officers_and_supervisors_see_full_numbers(line: Line, ann: Api, hidden: None, make: Any) -> None:
+    uuid = ann.send(line).json()["id"]
+    assert Api(make()).get(f"{MESSAGES}{uuid}/").json()["to"] == JANE
+
+
+def test_where_numbers_are_not_hidden_colleagues_see_them(line: Line, ann: Api) -> None:
+    uuid = Api(make_agent(line)).send(line).json()["id"]
+    assert ann.get(f"{MESSAGES}{uuid}/").json()["to"] == JANE
+
+
 # ---- withdrawing ----------------------------------------------------------------------------------------------------
 
 
@@ -408,7 +480,9 @@ def test_after_a_request(line: Line, ann: Api) -> None:
     assert ann.get(paths(line)["consents"]).json()[0]["request"] == "not_sent", "nobody has taken it yet"
 
 
-@pytest.mark.parametrize("phone", ["Jane", "12", "%00", "+1", "2065550142", "%F0%9F%9B%91", "x" * 500])
+@pytest.mark.parametrize(
+    "phone", ["Jane", "12", "%00", "+1", "2065550142", "+49123456789012345", "%F0%9F%9B%91", "x" * 500]
+)
 def test_consents_of_what_is_no_number(line: Line, ann: Api, phone: str) -> None:
     answer = ann.get(f"/api/v1/contacts/{phone}/consents/")
     assert answer.status_code == 400

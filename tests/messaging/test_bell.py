@@ -105,6 +105,43 @@ def test_the_last_ring_is_never_swallowed() -> None:
     assert broker.calls == before + 1
 
 
+def test_two_threads_never_publish_at_once() -> None:
+    """The connection to the broker is used by one thread at a time, also where one is held up on its way out."""
+    passed_on, publishing, go_on, finish = (threading.Event() for _ in range(4))
+    under_way: list[str] = []
+    together: list[list[str]] = []
+
+    class HeldUp(Bell):
+        def _pass_on(self) -> None:
+            super()._pass_on()
+            if threading.current_thread().name == "first":
+                passed_on.set()
+                assert go_on.wait(5)
+
+    def publish(task: str) -> None:
+        under_way.append(task)
+        together.append(list(under_way))
+        if task == "b":
+            publishing.set()
+            assert finish.wait(5)
+        under_way.remove(task)
+
+    one = HeldUp(publish)
+    first, second = (
+        threading.Thread(target=one.ring, args=(task,), name=name) for task, name in (("a", "first"), ("b", "second"))
+    )
+    first.start()
+    assert passed_on.wait(5)
+    second.start()
+    assert publishing.wait(5)
+    go_on.set()
+    first.join(5)
+    one.ring("c")
+    finish.set()
+    second.join(5)
+    assert together == [["a"], ["b"], ["c"]]
+
+
 def test_after_a_failure_it_is_not_stuck(monotonic: SimpleNamespace) -> None:
     broker = Broker(OperationalError("down"))
     one = Bell(broker.publish)

@@ -1,18 +1,17 @@
-"""Who can't be served stands in nobody's way, however many they are: texts and webhooks are looked through to the end."""
+"""Who can't be served stands in nobody's way, however many they are: each queue is looked through to its end."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from messaging import inbound, outbound
 from messaging.models import Message, Receipt
-from messaging.provider import ProviderError
-from tests.make import JANE, OMAR, make_agent, make_line
+from tests.make import JANE, OMAR, ago, make_agent, make_line
 from tests.world import Phone, standing, text_in
 
 PAGE = 2
 CROWD = [f"+12065550{serial}" for serial in range(160, 160 + 2 * PAGE + 1)]
-
-BUSY = ProviderError("20429", "slow down", permanent=False, may_have_left=False)
-NO_ANSWER = ProviderError("", "no answer", permanent=False, may_have_left=True)
 
 
 @pytest.fixture(autouse=True)
@@ -24,23 +23,28 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- sending --------------------------------------------------------------------------------------------------------
 
 
+BEFORE_THEM = {
+    "of unknown fate": lambda: {"status": "unknown"},
+    "turned away for now": lambda: {"status": "queued", "not_before": ago(hours=-1)},
+}
+
+
 @pytest.mark.django_db(transaction=True)  # senders are threads: they see only what is committed
-@pytest.mark.parametrize("error", [NO_ANSWER, BUSY], ids=["of unknown fate", "turned away for now"])
-def test_texts_that_wait_behind_another_keep_nobody_else_waiting(jane: Phone, error: ProviderError) -> None:
+@pytest.mark.parametrize("became", BEFORE_THEM.values(), ids=BEFORE_THEM.keys())
+def test_texts_behind_one_that_cannot_leave_keep_nobody_else_waiting(
+    jane: Phone, became: Callable[[], dict[str, Any]]
+) -> None:
     line = make_line(mode="disclaimer")
     ann = make_agent(line)
-    waiting = [outbound.submit(line=line, to=number, body="hello", author=ann) for number in CROWD]
-    jane.provider.errors.extend([error] * len(CROWD))
-    outbound.send_due()
+    behind = [outbound.submit(line=line, to=number, body="hello", author=ann).pk for number in CROWD]
+    Message.objects.filter(purpose="disclaimer_ours").update(**became())
     text_in(JANE, line, "STOP")
     inbound.settle_waiting()
     outbound.submit(line=line, to=OMAR, body="hello", author=ann)
     outbound.send_due()
     assert jane.news() == ["opt_out_confirmation"]
     assert Phone(jane.provider, OMAR).news() == ["disclaimer_ours", "ordinary"]
-    assert set(Message.objects.filter(pk__in=[text.pk for text in waiting]).values_list("status", flat=True)) == {
-        "queued"
-    }
+    assert set(Message.objects.filter(pk__in=behind).values_list("status", flat=True)) == {"queued"}
 
 
 # ---- settling -------------------------------------------------------------------------------------------------------

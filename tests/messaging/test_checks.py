@@ -1,12 +1,14 @@
 """Unsafe combinations are numbered system checks (E: must not run, W: should be looked at)."""
 
 import datetime as dt
+import runpy
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 import time_machine
 from django.core.checks import CheckMessage, run_checks
+from django.core.exceptions import ImproperlyConfigured
 
 from consent.models import Line, Organisation
 from tests.make import make_line, make_toll_free
@@ -97,6 +99,13 @@ def test_debug_may_have_a_weak_key_on_ones_own_machine(settings: Any) -> None:
     for name, value in {**SIMULATED, "DEBUG": True, "SECRET_KEY": "short"}.items():
         setattr(settings, name, value)
     assert "consent.E001" not in found_in_settings()
+
+
+@pytest.mark.parametrize("door", ["config.wsgi", "config.asgi"])
+def test_no_server_starts_with_unsafe_settings(settings: Any, door: str) -> None:
+    settings.SUPPRESSION_KEY = "short"
+    with pytest.raises(ImproperlyConfigured, match=r"consent\.E002"):
+        runpy.run_module(door)
 
 
 # ---- lines and policies ---------------------------------------------------------------------------------------------

@@ -352,6 +352,18 @@ def test_flow_15_an_opt_in_keyword_leads_back(mode: Mode, jane: Phone) -> None:
     assert standing(sibling)[0] == "opted_out", "START lifts it on its own line only"
 
 
+@BOTH_MODES
+def test_flow_15_who_is_in_already_gets_no_second_confirmation(mode: Mode, jane: Phone) -> None:
+    line = make_line(mode=mode)
+    jane.texts(line, "START")
+    jane.news()
+    for _ in range(3):
+        jane.texts(line, "START")
+    assert jane.news() == []
+    assert standing(line)[0] == "opted_in"
+    assert entries() == [EntryKind.OPTED_IN] * 4, "each is recorded"
+
+
 HELP_STATES = {
     "never heard of": [],
     "opted in": ["START"],

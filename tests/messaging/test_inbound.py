@@ -23,6 +23,7 @@ from tests.world import (
     inbound_fields,
     notices_seen,
     post_webhook,
+    say,
     sign,
     standing,
     sweep,
@@ -176,7 +177,39 @@ def test_a_stop_from_a_number_never_seen(line: Line, jane: Phone) -> None:
     assert standing(line)[0] == "opted_out"
 
 
-@pytest.mark.parametrize("sender", ["", "AMAZON", "72345", "+1", "anonymous", "+9999999999999999999", "client:bob"])
+# No country of phonenumbers has these, or not with so many digits. But somebody texted from there.
+IMPOSSIBLE = {
+    "of no known country": "+999999999999",
+    "too short for its country": "+1206555014",
+    "too long for its country": "+1206555014233",
+    "as short as numbers are": "+123456",
+    "as long as numbers are": "+999999999999999",
+}
+
+
+@pytest.mark.parametrize("category", ["transactional", "marketing"])
+@pytest.mark.parametrize("sender", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
+def test_a_stop_from_a_number_that_cannot_be(jane: Phone, sender: str, category: str) -> None:
+    line = make_line(category=category)
+    receipt = text_in(sender, line, "STOP")
+    assert receipt.number == sender
+    work()
+    assert standing(line, sender)[0] == "opted_out"
+    assert Phone(jane.provider, sender).news() == ["opt_out_confirmation"]
+
+
+def test_an_old_mexican_number_is_the_same_contact(line: Line, jane: Phone) -> None:
+    """+52 1 … was how mobiles were written until 2019; some networks still do."""
+    say("+525512345678", line, "START")
+    say("+5215512345678", line, "STOP")
+    assert Contact.objects.get().number == "+525512345678"
+    assert standing(line, "+525512345678")[0] == "opted_out"
+
+
+@pytest.mark.parametrize(
+    "sender",
+    ["", "AMAZON", "72345", "+1", "+12345", "anonymous", "+49123456789012345", "+9999999999999999999", "client:bob"],
+)
 def test_an_unreadable_sender_is_kept_as_unroutable(line: Line, sender: str) -> None:
     post_webhook(INBOUND, inbound_fields(sender, line, "STOP"))
     work()
@@ -185,7 +218,7 @@ def test_an_unreadable_sender_is_kept_as_unroutable(line: Line, sender: str) -> 
     assert receipt.settled_at and not Consent.objects.exists()
 
 
-@pytest.mark.parametrize("recipient", ["+12065559999", "", "nonsense", "99999"])
+@pytest.mark.parametrize("recipient", ["+12065559999", "+49123456789012345", "", "nonsense", "99999"])
 def test_a_stop_to_no_line_of_ours_counts_on_every_line(line: Line, jane: Phone, recipient: str) -> None:
     far = make_line("+12065550102", category="marketing")
     jane.texts(far, "START")

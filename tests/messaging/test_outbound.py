@@ -11,6 +11,7 @@ from django.utils import timezone
 from consent import ledger
 from consent.ledger import Proof
 from consent.models import Contact, LedgerEntry, Line, User
+from consent.verification import verify
 from consent.vocabulary import Channel, Scope
 from messaging import inbound, outbound
 from messaging.models import Conversation, Message, Receipt, Template
@@ -414,6 +415,18 @@ def test_21610_of_a_text_claimed_before_their_own_start_changes_nothing(
     assert write(ann, line).status == "sent"
 
 
+def test_21610_to_who_is_out_already_is_no_new_opt_out(line: Line, jane: Phone, clock: Clock) -> None:
+    """Else the silence after a STOP would begin anew, and they could never be answered."""
+    jane.texts(line, "STOP")
+    said = line.consents.get().opted_out_at
+    clock.passes(hours=30)
+    jane.provider.errors.append(refused("21610"))
+    jane.texts(line, "HELP")
+    consent = line.consents.get()
+    assert (consent.status, consent.opted_out_at, consent.blocked_at_provider) == ("opted_out", said, True)
+    assert list(verify()) == []
+
+
 def test_21610_to_a_request(line: Line, ann: User, jane: Phone) -> None:
     jane.provider.errors.append(refused("21610"))
     text = write(ann, line)
@@ -457,6 +470,24 @@ def test_codes_that_may_pass(line: Line, ann: User, jane_in: Phone, code: str) -
     assert Contact.objects.get(number=JANE).unreachable == ""
     assert write(ann, line).status == "sent"
     assert not Receipt.objects.unsettled().exists()
+
+
+@pytest.mark.parametrize(("marked", "then"), [("deactivated", ""), ("not_mobile", ""), ("reassigned", "reassigned")])
+@pytest.mark.parametrize("words", ["hello", "START", "STOP", "HELP"])
+def test_a_text_of_theirs_shows_that_the_number_works(
+    line: Line, jane_in: Phone, marked: str, then: str, words: str
+) -> None:
+    """Not whose it is now: that it was given to somebody else stays true."""
+    Contact.objects.update(unreachable=marked)
+    jane_in.texts(line, words)
+    assert Contact.objects.get().unreachable == then
+
+
+def test_who_texts_from_a_number_marked_deactivated_is_answered(line: Line, ann: User, jane_in: Phone) -> None:
+    Contact.objects.update(unreachable="deactivated")
+    jane_in.texts(line, "HELP")
+    assert jane_in.news() == ["help_reply"]
+    assert write(ann, line).status == "sent"
 
 
 # ---- the words that leave -------------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from rest_framework.test import APIClient
 
 from consent import ledger
 from consent.ledger import Authority, Proof
-from consent.models import Consent, Contact, LedgerEntry
+from consent.models import Consent, Contact, LedgerEntry, Line
 from consent.verification import verify
-from consent.vocabulary import Category, Channel, Level, Status
-from messaging import inbound, outbound
+from consent.vocabulary import Category, Channel, Level, Scope, Status
+from messaging import automatic, inbound, outbound
 from messaging.models import Conversation, Message, Receipt
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, make_agent, make_contact, make_line
-from tests.world import callback, inbound_fields, post_webhook, say, text_in, work
+from tests.world import callback, inbound_fields, post_webhook, say, standing, sweep, text_in, work
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -149,6 +149,70 @@ def test_two_lines_write_to_one_contacts_chain_at_once(rounds: range) -> None:
     seqs = list(LedgerEntry.objects.order_by("seq").values_list("seq", flat=True))
     assert seqs == list(range(1, 4 * len(rounds) + 1))
     assert list(verify()) == []
+
+
+@pytest.mark.parametrize("words", ["STOP", "STOPALL"])
+def test_a_line_opens_only_after_an_opt_out_under_way_is_written_on_it(
+    provider: FakeProvider, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """The STOP looked up the lines before the new one was there, and its entries are not committed yet."""
+    line = make_line()
+    written, go_on = threading.Event(), threading.Event()
+    notify = automatic.notify
+
+    def slow(*args: Any, **kwargs: Any) -> None:
+        written.set()
+        assert go_on.wait(10)
+        notify(*args, **kwargs)
+
+    monkeypatch.setattr(automatic, "notify", slow)
+    text_in(JANE, line, words)
+
+    def open_another() -> None:
+        assert written.wait(10)
+        ledger.open_line(make_line("+12065550101", opened=False).pk)
+
+    def look_then_let_go() -> None:
+        try:
+            assert written.wait(10)
+            for _ in range(20):
+                assert not Line.objects.filter(number="+12065550101").exclude(opened_at=None).exists()
+                go_on.wait(0.02)
+        finally:
+            go_on.set()
+
+    assert not together(lambda: inbound.settle_number(JANE), open_another, look_then_let_go)
+    sweep()
+    other = Line.objects.get(number="+12065550101")
+    assert other.is_open
+    assert standing(other)[0] == "opted_out"
+
+
+def test_the_ledger_is_found_whole_while_opt_outs_are_written(provider: FakeProvider) -> None:
+    """After each statement of the verification somebody else's STOP is committed."""
+    line = make_line()
+    numbers = [f"+1206555016{digit}" for digit in range(5)]
+    for number in numbers:
+        say(number, line, "START")
+    next_one = itertools.cycle(reversed(numbers))
+
+    def stop() -> None:
+        with transaction.atomic():
+            contact = Contact.objects.lock(next(next_one))
+            proof = Proof(Channel.KEYWORD, {"text": "STOP"})
+            ledger.opt_out(contact, line, proof, occurred_at=timezone.now(), scope=Scope.LINE)
+
+    def then_a_stop(execute: Callable[..., Any], *args: Any) -> Any:
+        result = execute(*args)
+        if connection.in_atomic_block:
+            return result  # it may hold the lock that the STOP needs
+        assert not together(stop)
+        return result
+
+    for _ in range(2):
+        with connection.execute_wrapper(then_a_stop):
+            assert list(verify()) == []
+    assert LedgerEntry.objects.exclude(kind="opted_in").count() > 2 * len(numbers)
 
 
 def test_an_unknown_number_texts_and_is_texted_at_once(provider: FakeProvider) -> None:

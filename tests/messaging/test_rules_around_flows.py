@@ -10,7 +10,7 @@ from consent import ledger
 from consent.ledger import Proof
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel
-from messaging import outbound
+from messaging import capture, outbound
 from messaging.models import Message
 from messaging.outbound import TextError
 from tests.make import JANE, make_agent, make_line, make_opted_in
@@ -183,6 +183,20 @@ def test_a_text_queued_before_the_switch_is_held_and_asked_for(jane: Phone) -> N
     assert notices_seen(ann, line) == ["asked"], "flow 1: the author is told that the text is held"
 
 
+def test_a_text_deferred_before_the_line_became_a_disclaimer_line_has_its_disclaimer_first(
+    line: Line, ann: User, jane: Phone
+) -> None:
+    other = make_line("+12065550102")
+    text_in(JANE, other, "HELP")
+    for body in ("one", "two"):
+        assert outbound.submit(line=line, to=JANE, body=body, author=ann).status == "deferred"
+    Line.objects.filter(pk=line.pk).update(mode="disclaimer")
+    work()
+    assert jane.news(line) == ["disclaimer_ours", "ordinary", "ordinary"]
+    bodies = [sent.body.split("\n")[0] for sent in jane.provider.sent if sent.line == line.number]
+    assert bodies[-2:] == ["one", "two"]
+
+
 # ---- while a webhook is being read ----------------------------------------------------------------------------------
 
 
@@ -223,6 +237,34 @@ def test_under_review_nothing_leaves_but_help(line: Line, ann: User, jane: Phone
     assert line.consents.get().review_since is None
     text.refresh_from_db()
     assert text.status == "cancelled"
+
+
+@pytest.mark.parametrize("channel", [Channel.AGENT, Channel.API])
+@pytest.mark.parametrize("double", [True, False])
+def test_consent_recorded_by_others_does_not_end_a_review(
+    line: Line, ann: User, jane: Phone, channel: Channel, double: bool
+) -> None:
+    make_opted_in(line)
+    contact = Contact.objects.get(number=JANE)
+    ledger.open_review(contact, line, Proof(Channel.KEYWORD, {"text": "leave me be"}), at=timezone.now())
+    with pytest.raises(ledger.ConsentError):
+        capture.record_consent(
+            JANE, line, channel=channel, evidence={"call": "7"}, occurred_at=timezone.now(), by=ann, double=double
+        )
+    assert line.consents.get().review_since
+    assert write(ann, line).reason == "under_review"
+    assert jane.news() == []
+
+
+def test_start_ends_a_review_and_lets_the_texts_go(line: Line, ann: User, jane: Phone) -> None:
+    make_opted_in(line)
+    contact = Contact.objects.get(number=JANE)
+    ledger.open_review(contact, line, Proof(Channel.KEYWORD, {"text": "leave me be"}), at=timezone.now())
+    text = write(ann, line)
+    jane.texts(line, "START")
+    text.refresh_from_db()
+    assert text.status == "sent"
+    assert line.consents.get().review_since is None
 
 
 def test_the_agents_name_falls_back_to_the_lines(jane: Phone) -> None:

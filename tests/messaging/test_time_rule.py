@@ -7,6 +7,7 @@ import pytest
 from django.utils import timezone
 
 from consent.models import Consent, Contact, LedgerEntry, Line
+from consent.verification import verify
 from consent.vocabulary import EntryKind
 from messaging import capture, inbound
 from messaging.models import Receipt
@@ -110,6 +111,48 @@ def test_a_yes_older_than_the_stop_lets_nothing_go(line: Line, jane: Phone, cloc
     work()
     assert jane.news() == []
     assert standing(line)[0] == "opted_out"
+
+
+BOTH_ORDERS = pytest.mark.parametrize("first_read", ["what was said first", "what was said last"])
+
+
+def asked_then(line: Line, clock: Clock, said: list[str], first_read: str) -> str:
+    """Jane was asked at noon and said these, a minute apart; the status that leaves her in."""
+    write(make_agent(line), line)
+    clock.passes(minutes=len(said) + 1)
+    texts = [(word, -minute) for minute, word in enumerate(said, 1)]
+    for word, minutes_ago in texts if first_read == "what was said first" else reversed(texts):
+        text_at(line, word, minutes_ago)
+    inbound.settle_number(JANE)
+    return standing(line)[0]
+
+
+@BOTH_ORDERS
+def test_a_stop_between_the_request_and_the_yes_voids_the_yes(
+    line: Line, jane: Phone, clock: Clock, first_read
+) -> None:
+    assert asked_then(line, clock, ["STOP", "YES"], first_read) == "opted_out"
+    assert list(verify()) == []
+
+
+@BOTH_ORDERS
+def test_a_stop_between_the_request_and_a_start_does_not(line: Line, jane: Phone, clock: Clock, first_read) -> None:
+    """START always opts in, request or not."""
+    assert asked_then(line, clock, ["STOP", "START"], first_read) == "opted_in"
+    assert list(verify()) == []
+
+
+@BOTH_ORDERS
+def test_a_stop_after_the_yes_counts(line: Line, jane: Phone, clock: Clock, first_read) -> None:
+    assert asked_then(line, clock, ["YES", "STOP"], first_read) == "opted_out"
+
+
+def test_a_stop_from_before_the_request_leaves_in_who_said_yes(line: Line, jane: Phone, clock: Clock) -> None:
+    write(make_agent(line), line)
+    jane.texts(line, "YES")
+    text_at(line, "STOP", 5)
+    work()
+    assert standing(line)[0] == "opted_in"
 
 
 def test_an_officers_lift_must_be_later_too(line: Line, jane: Phone, clock: Clock) -> None:

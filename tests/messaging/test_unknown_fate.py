@@ -80,6 +80,21 @@ def test_a_request_of_unknown_fate_that_expires_was_never_sent_for_all_we_know(j
     assert standing(line) == ("not_defined", "not_sent")
 
 
+def test_after_it_expired_they_can_be_asked_again(jane: Phone, clock: Clock) -> None:
+    line = make_line()
+    ann = make_agent(line)
+    unknown_request(jane, ann, line)
+    jane.news()
+    clock.passes(days=8)
+    inbound.expire_requests()
+    write(ann, line, "hello again")
+    assert jane.news() == ["request_ours"]
+    assert standing(line) == ("pending", "sent")
+    jane.texts(line, "YES")
+    assert jane.news() == ["opt_in_confirmation", "ordinary"]
+    assert texts_seen(ann, line) == [("hello", "cancelled"), ("hello again", "sent")]
+
+
 def test_a_disclaimer_that_was_not_delivered_told_nobody(jane: Phone) -> None:
     line = make_line(mode="disclaimer")
     ann = make_agent(line)

@@ -5,6 +5,7 @@ import pytest
 from consent.models import Line, OptInRequest, User
 from messaging import inbound, outbound
 from messaging.models import Message, Template
+from messaging.provider import ProviderError
 from tests.make import JANE, make_agent, make_line, make_opted_in
 from tests.world import Clock, Phone, notices_seen, standing, sweep, text_in, texts_seen, work, write
 
@@ -157,6 +158,39 @@ def test_start_withdraws_a_request_that_has_not_left(line: Line, ann: User, jane
     work()
     assert jane.news() == ["opt_in_confirmation", "ordinary"], "no question that has answered itself"
     assert standing(line)[0] == "opted_in"
+
+
+@pytest.mark.parametrize("word", ["START", "YES"])
+def test_a_request_turned_away_while_they_opted_in_is_cancelled(
+    line: Line, ann: User, jane: Phone, clock: Clock, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The provider was busy, so it would be tried again; but its question has answered itself meanwhile."""
+
+    def busy_while_they_text(**fields: str) -> str:
+        monkeypatch.setattr("messaging.provider.send", jane.provider.send)
+        text_in(JANE, line, word)
+        inbound.settle_number(JANE)
+        raise ProviderError("20429", "slow down", permanent=False, may_have_left=False)
+
+    monkeypatch.setattr("messaging.provider.send", busy_while_they_text)
+    write(ann, line)
+    clock.passes(seconds=5)
+    work()
+    assert jane.news() == ["opt_in_confirmation", "ordinary"]
+    assert Message.objects.get(purpose="request_ours").status == "cancelled"
+    assert standing(line)[0] == "opted_in"
+
+
+def test_a_request_given_back_after_they_opted_in_is_cancelled(line: Line, ann: User, jane: Phone) -> None:
+    text = outbound.submit(line=line, to=JANE, body="hello", author=ann)
+    claimed = outbound.claim(text.conversation_id)
+    assert claimed
+    text_in(JANE, line, "START")
+    inbound.settle_number(JANE)
+    outbound.give_back(claimed.message)
+    work()
+    assert jane.news() == ["opt_in_confirmation", "ordinary"]
+    assert Message.objects.get(purpose="request_ours").status == "cancelled"
 
 
 def test_yes_twice_is_confirmed_once(line: Line, ann: User, jane: Phone) -> None:

@@ -1,0 +1,166 @@
+"""The steps of reading, one by one, and the command that tells how texts are read."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from messaging import keywords, reading, revocation
+from messaging.keywords import Action, Keyword, Meaning
+from tests.messaging.reading_corpus import decide
+
+ENGLISH = keywords.BUILT_IN_KEYWORDS
+
+
+@pytest.mark.parametrize(
+    ("text", "decision", "rule"),
+    [
+        ("Liked “Reply STOP to end”", "reaction", "reaction.liked"),
+        ("👍 to “Reply STOP to end”", "reaction", "reaction.emoji"),
+        ("STOP", "opt_out", "keyword:STOP"),
+        ("Help!", "help", "keyword:HELP"),
+        ("start", "opt_in", "keyword:START"),
+        ("arrêt", "opt_out", "keyword:ARRET"),
+        ("stop please", "opt_out", "courtesy:STOP"),
+        ("sotp", "opt_out", "courtesy:STOP"),
+        ("qiut", "opt_out", "typo:QUIT"),
+        ("stop texting me", "opt_out", "en.stop_texting_me"),
+        ("no me escriban más", "opt_out", "es.no_me_escriban"),
+        ("désabonnez-moi", "opt_out", "fr.desabonnez_moi"),
+        ("me tire da lista", "opt_out", "pt.me_tire_da_lista"),
+        ("wrong number", "review", "en.wrong_number"),
+        ("stop by at 5?", "conversation", "conversation"),
+        ("yes", "conversation", "reserved:YES"),
+        ("no", "conversation", "reserved:NO"),
+        ("help me", "conversation", "conversation"),
+        ("", "conversation", "conversation"),
+        ("🛑", "conversation", "conversation"),
+    ],
+)
+def test_each_step_names_its_rule(text: str, decision: str, rule: str) -> None:
+    assert decide(text) == (decision, rule)
+
+
+@pytest.mark.parametrize(
+    ("text", "decision"),
+    [
+        ("yes", "opt_in"),
+        ("No!", "opt_out"),
+        ("yes please", "possible_acceptance"),
+        ("👍🏽", "possible_acceptance"),
+        ("sí claro", "possible_acceptance"),
+        ("no thanks", "review"),
+        ("see you at 5", "conversation"),
+        ("👎", "conversation"),
+    ],
+)
+def test_an_open_request_can_be_answered(text: str, decision: str) -> None:
+    assert decide(text, request_open=True)[0] == decision
+
+
+def test_yes_and_no_come_back_as_such() -> None:
+    assert reading.read("Yes", ENGLISH).meaning is Meaning.YES
+    assert reading.read("no", ENGLISH, request_open=True).meaning is Meaning.NO
+
+
+def test_a_keyword_of_a_language_that_is_off_goes_to_a_person() -> None:
+    assert reading.read("baja", ENGLISH).meaning is Meaning.REVIEW
+    assert reading.read("baja", [*ENGLISH, Keyword("BAJA", Action.OPT_OUT)]).meaning is Meaning.OPT_OUT
+
+
+def test_an_officers_own_words_count_at_every_step() -> None:
+    own = [*ENGLISH, Keyword("ADIOS NEWS", Action.OPT_OUT, "Bye."), Keyword("HOURS", Action.REPLY, "9 to 5")]
+    assert reading.read("adios news, please!", own).meaning is Meaning.OPT_OUT
+    assert reading.read("adios news, please!", own).reply == "Bye."
+    assert reading.read("hours?", own).reply == "9 to 5"
+    assert reading.read("hours please", own).meaning is Meaning.CONVERSATION
+    assert reading.read("don't", [Keyword("DON T", Action.OPT_OUT)]).meaning is Meaning.OPT_OUT
+    assert reading.read("стоп", [Keyword("СТОП", Action.OPT_OUT)]).meaning is Meaning.OPT_OUT
+
+
+def test_no_responder_turns_a_fixed_word_around() -> None:
+    assert reading.read("STOP", [Keyword("STOP", Action.OPT_IN)]).meaning is Meaning.OPT_OUT
+
+
+@pytest.mark.parametrize("text", ["STOPALL", "stop all", "stop all please", "please STOPALL!!"])
+def test_stopall_means_every_line(text: str) -> None:
+    assert reading.read(text, ENGLISH).every_line
+
+
+def test_every_built_in_word_is_read_whatever_keywords_are_active() -> None:
+    for word, action in keywords.BUILT_IN.items():
+        found = reading.read(word, [])
+        assert (found.meaning, found.rule) == (Meaning(action), f"keyword:{word}")
+
+
+@pytest.mark.parametrize("pattern", ["(stop", "stop)", "<nobody>", "[stop"])
+def test_a_pattern_that_can_not_be_read_says_so(pattern: str) -> None:
+    with pytest.raises(revocation.PatternError):
+        revocation.Grammar({}).read(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["stop ~3 me", "(stop|quit) [it] now", "stop $", "^ stop", "stop !by me", "call # now"]
+)
+def test_patterns_of_every_kind_can_be_read(pattern: str) -> None:
+    assert revocation.Grammar({}).read(pattern).regex
+
+
+# ---- the command ----------------------------------------------------------------------------------------------------
+
+
+def classify(*args: str) -> list[dict[str, str]]:
+    out = io.StringIO()
+    call_command("classify_texts", *args, stdout=out)
+    return [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def written(tmp_path: Path, content: bytes) -> str:
+    path = tmp_path / "texts.jsonl"
+    path.write_bytes(content)
+    return str(path)
+
+
+def test_one_line_in_one_line_out(tmp_path: Path) -> None:
+    file = written(tmp_path, '"STOP"\n\n{"text": "¡Baja, por favor!", "id": 7}\n"two\\nlines"'.encode())
+    assert classify(file) == [
+        {"text": "STOP", "decision": "opt_out", "rule": "keyword:STOP"},
+        {"text": "¡Baja, por favor!", "decision": "opt_out", "rule": "courtesy:BAJA"},
+        {"text": "two\nlines", "decision": "conversation", "rule": "conversation"},
+    ]
+
+
+def test_standing_requests_are_asked_for(tmp_path: Path) -> None:
+    file = written(tmp_path, b'"yes"')
+    assert [classify(file)[0]["decision"], classify(file, "--pending")[0]["decision"]] == ["conversation", "opt_in"]
+
+
+def test_standard_input_is_read_where_no_file_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'"stop"\n')))
+    assert classify()[0]["decision"] == "opt_out"
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (b"stop", "not JSON"),
+        (b"7", "neither"),
+        (b'{"body": "x"}', "neither"),
+        (b'{"text": 7}', "neither"),
+        (b'"\xff"', "not UTF-8"),
+    ],
+)
+def test_a_bad_line_ends_it_and_is_named(tmp_path: Path, bad: bytes, why: str) -> None:
+    out = io.StringIO()
+    with pytest.raises(CommandError, match=f"Line 2 is {why}") as error:
+        call_command("classify_texts", written(tmp_path, b'"stop"\n' + bad + b'\n"end"\n'), stdout=out)
+    assert error.value.returncode == 1
+    assert len(out.getvalue().splitlines()) == 1
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(CommandError, match=r"nowhere\.jsonl"):
+        call_command("classify_texts", "nowhere.jsonl")
