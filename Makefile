@@ -57,7 +57,7 @@ $(STAMP): requirements-dev.lock
 	@mkdir -p "$(SCRATCH)" && touch $@
 
 demo: setup ## Run Optline with example data on 127.0.0.1 (PORT=8000 moves it); Ctrl-C stops it
-	@$(EMBEDDED) $(BIN)/python manage.py demo --port $(PORT)
+	@exec $(EMBEDDED) $(BIN)/python manage.py demo --port $(PORT)
 
 test: setup ## Run the tests on SQLite, with no server and no network (ARGS="-k stop" picks some)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest $(ARGS)
