@@ -57,6 +57,8 @@ class Known:
 
     outs: list[dt.datetime] = field(default_factory=list)
     ins: list[dt.datetime] = field(default_factory=list)
+    # When they said YES, and which questions they had got by then.
+    yeses: list[tuple[dt.datetime, list[dt.datetime]]] = field(default_factory=list)
     asked: list[dt.datetime] = field(default_factory=list)
     confirmations: int = 0
     under_review: bool = False
@@ -66,10 +68,18 @@ class Known:
 
     def is_out(self) -> bool:
         """A tie is out."""
-        return bool(self.outs) and max(self.outs) >= max(self.ins, default=dt.datetime.min.replace(tzinfo=dt.UTC))
+        return bool(self.outs) and max(self.outs) >= max(self.opt_ins(), default=dt.datetime.min.replace(tzinfo=dt.UTC))
+
+    def opt_ins(self) -> list[dt.datetime]:
+        """A YES counts unless a STOP came between it and each question that it may answer, whichever was read first."""
+        return self.ins + [
+            said
+            for said, asked in self.yeses
+            if any(not any(question <= out <= said for out in self.outs) for question in asked)
+        ]
 
     def agreed(self) -> bool:
-        return bool(self.ins) and not self.is_out()
+        return bool(self.opt_ins()) and not self.is_out()
 
 
 class Witness(FakeProvider):
@@ -164,9 +174,7 @@ class Histories(RuleBasedStateMachine):
             self.known[sender, line].ins.append(at)
         elif word == "YES":
             known = self.known[sender, line]
-            last_out = known.last_out()
-            if any(last_out is None or asked > last_out for asked in known.asked):
-                known.ins.append(at)
+            known.yeses.append((at, list(known.asked)))
 
     @rule(data=st.data())
     def webhook_repeats(self, data: st.DataObject) -> None:
