@@ -278,7 +278,7 @@ class Histories(RuleBasedStateMachine):
             recent = [asked for asked in known.asked if asked > now - 30 * DAY]
             assert len(recent) <= 2 + self.failed_requests(message), "asked more often than the limit"
         next_error = self.provider.errors[0] if self.provider.errors else None
-        if next_error and next_error.code == "21610":
+        if next_error and next_error.code == "21610" and not (state and state.status == Status.OPTED_OUT):
             for each in self.lines:  # an opt-out at the time of the claim, for the category
                 self.known[to, each].outs.append(message.claimed_at or now)
 
