@@ -36,6 +36,22 @@ class Status(models.TextChoices):
     OPTED_OUT = "opted_out", "Opted out"
 
 
+class Language(models.TextChoices):
+    """The languages in which Optline reads and speaks."""
+
+    ENGLISH = "en", "English"
+    SPANISH = "es", "Spanish"
+    FRENCH = "fr", "French"
+    PORTUGUESE = "pt", "Portuguese"
+
+
+class FooterFrequency(models.TextChoices):
+    EVERY = "every", "Every text"
+    FIRST = "first", "The first of a conversation"
+    DAYS = "days", "At most once in so many days"
+    NEVER = "never", "Never"
+
+
 class RequestState(models.TextChoices):
     NOT_SENT = "not_sent", "Not Sent"
     SENT = "sent", "Sent"

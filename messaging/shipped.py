@@ -1,10 +1,11 @@
 """What an install starts with: default wordings, built-in keywords and the roles' permissions on messages."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consent.roles import AGENT, INTEGRATOR, OFFICER, SUPERVISOR
-from messaging.keywords import BUILT_IN
+from messaging.keywords import BUILT_IN, SHIPPED
 from messaging.wordings import DEFAULTS
 
 PERMISSIONS: Mapping[str, Sequence[str]] = {
@@ -12,6 +13,10 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.send_text",
         "messaging.check_consent",
         "messaging.settle_text",
+        "messaging.decide_review",
+        "messaging.read_held_back",
+        "messaging.view_review",
+        "messaging.view_heldbackread",
         "messaging.view_conversation",
         "messaging.change_conversation",
         "messaging.view_message",
@@ -22,6 +27,14 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.add_template",
         "messaging.change_template",
         "messaging.view_templateversion",
+        "messaging.view_savedtext",
+        "messaging.add_savedtext",
+        "messaging.change_savedtext",
+        "messaging.view_savedtextversion",
+        "messaging.view_footercountry",
+        "messaging.add_footercountry",
+        "messaging.change_footercountry",
+        "messaging.delete_footercountry",
         "messaging.view_keywordresponder",
         "messaging.add_keywordresponder",
         "messaging.change_keywordresponder",
@@ -36,7 +49,11 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.view_notice",
         "messaging.view_template",
         "messaging.view_templateversion",
+        "messaging.view_savedtext",
+        "messaging.view_savedtextversion",
+        "messaging.view_footercountry",
         "messaging.view_keywordresponder",
+        "messaging.view_review",
     ],
     AGENT: [
         "messaging.send_text",
@@ -63,4 +80,33 @@ def install_words(apps: Any) -> None:
     for word, action in BUILT_IN.items():
         Responder.objects.update_or_create(
             keyword=word, defaults={"action": action.value, "active": True, "built_in": True}
+        )
+
+
+def install_languages(apps: Any) -> None:
+    """Add the keywords of FACTS "Opt-out words in use" that are missing: English ones in use, the others switched off."""
+    Responder = apps.get_model("messaging", "KeywordResponder")
+    for language, words in SHIPPED.items():
+        for word, action in words.items():
+            if not Responder.objects.filter(keyword=word, language=language).exists():
+                Responder.objects.create(
+                    keyword=word, action=action.value, language=language, active=language == "en", every_line=True
+                )
+
+
+# FACTS "Elsewhere": what vendors report, not the laws' own texts.
+_REPORTED = dt.date(2026, 11, 1)
+FOOTER_COUNTRIES = {
+    "AU": ("Every commercial text needs a working way to unsubscribe.", "Secondary source on the Spam Act"),
+    "FR": ("Promotional texts must carry a STOP mention.", "Vendor's help page, disputed"),
+    "IL": ("Every marketing text needs a removal route.", "Vendor's help page"),
+    "TR": ("Every marketing text needs a removal route.", "Vendor's help page"),
+}
+
+
+def install_footer_countries(apps: Any) -> None:
+    Country = apps.get_model("messaging", "FooterCountry")
+    for country, (reason, source) in FOOTER_COUNTRIES.items():
+        Country.objects.get_or_create(
+            country=country, defaults={"reason": reason, "source": source, "as_of": _REPORTED}
         )

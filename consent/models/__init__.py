@@ -1,5 +1,6 @@
 from consent.models.consent import Consent, OptInRequest
-from consent.models.contact import Contact, DoNotContact
+from consent.models.contact import Contact, DoNotContact, Tag
+from consent.models.holiday import Holiday
 from consent.models.ledger import Evidence, LedgerEntry
 from consent.models.line import Line
 from consent.models.organisation import Organisation
@@ -10,9 +11,11 @@ __all__ = [
     "Contact",
     "DoNotContact",
     "Evidence",
+    "Holiday",
     "LedgerEntry",
     "Line",
     "OptInRequest",
     "Organisation",
+    "Tag",
     "User",
 ]

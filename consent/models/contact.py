@@ -5,8 +5,10 @@ import uuid
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models.functions import Lower
 
 from consent import phones
+from consent.vocabulary import Language
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -39,6 +41,13 @@ class Contact(models.Model):
     number = models.CharField("mobile number", max_length=16, unique=True)
     first_name = models.CharField(max_length=60, blank=True)
     last_name = models.CharField(max_length=60, blank=True)
+    language = models.CharField(
+        max_length=2,
+        choices=Language.choices,
+        blank=True,
+        help_text="In which Optline speaks to them, where there is a wording in it. Empty: as the line.",
+    )
+    tags = models.ManyToManyField("consent.Tag", blank=True, related_name="contacts")
     unreachable = models.CharField(max_length=12, choices=Unreachable.choices, blank=True)
     created = models.DateTimeField(auto_now_add=True)
     # Where this contact's chain of ledger entries ends. Written by consent.ledger alone.
@@ -62,6 +71,23 @@ class Contact(models.Model):
             self.number = phones.normalise(self.number)
         except phones.PhoneError as error:
             raise ValidationError({"number": str(error)}) from None
+
+
+class Tag(models.Model):
+    """A word that sorts contacts, put on them by people or by a keyword responder. Says nothing about consent."""
+
+    name = models.CharField(max_length=40)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                Lower("name"), name="one_tag_per_name", violation_error_message="There is a tag of this name already."
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def suppression_digest(number: str) -> str:

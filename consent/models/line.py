@@ -8,7 +8,7 @@ from django.db import models
 
 from consent import phones
 from consent.models.organisation import Organisation
-from consent.vocabulary import Category, Level, LineKind, Mode, Registration, Scope
+from consent.vocabulary import Category, FooterFrequency, Language, Level, LineKind, Mode, Registration, Scope
 
 
 class LineQuerySet(models.QuerySet["Line"]):
@@ -83,6 +83,28 @@ class Line(models.Model):
         help_text="Empty: as the organisation.",
     )
 
+    language = models.CharField(
+        max_length=2,
+        choices=Language.choices,
+        default=Language.ENGLISH,
+        help_text="Of what Optline says here by itself, to contacts whose own language is not known.",
+    )
+    footer_frequency = models.CharField(
+        "footer goes with",
+        max_length=5,
+        choices=FooterFrequency.choices,
+        default=FooterFrequency.EVERY,
+        help_text="How often an ordinary text ends with the words that tell how to stop. Where the contact's country "
+        "demands it, every text does.",
+    )
+    footer_days = models.PositiveSmallIntegerField(
+        "days between footers",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="For “at most once in so many days”.",
+    )
+
     objects = LineQuerySet.as_manager()
 
     class Meta:
@@ -117,6 +139,8 @@ class Line(models.Model):
                     "not to. Tick this box."
                 }
             )
+        if self.footer_frequency == FooterFrequency.DAYS and not self.footer_days:
+            raise ValidationError({"footer_days": "Give the number of days, for example 30."})
         if self.disclaims_too_little():
             raise ValidationError(
                 {

@@ -1,16 +1,24 @@
 from messaging.models.conversation import Conversation, Notice
+from messaging.models.footer import FooterCountry
 from messaging.models.message import IdempotencyKey, Message
 from messaging.models.receipt import Receipt
 from messaging.models.responder import KeywordResponder
+from messaging.models.review import HeldBackRead, Review
+from messaging.models.saved_text import SavedText, SavedTextVersion
 from messaging.models.template import Template, TemplateVersion
 
 __all__ = [
     "Conversation",
+    "FooterCountry",
+    "HeldBackRead",
     "IdempotencyKey",
     "KeywordResponder",
     "Message",
     "Notice",
     "Receipt",
+    "Review",
+    "SavedText",
+    "SavedTextVersion",
     "Template",
     "TemplateVersion",
 ]

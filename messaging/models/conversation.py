@@ -18,6 +18,8 @@ class Conversation(models.Model):
     line = models.ForeignKey(Line, on_delete=models.PROTECT, related_name="conversations")
     is_open = models.BooleanField(default=True)
     last_activity = models.DateTimeField(auto_now=True)
+    # Since when a text of the contact's waits to be looked at by somebody who works on the line.
+    unread_since = models.DateTimeField(null=True, editable=False)
     # The last place given out in this conversation's queue (Message.place).
     last_place = models.PositiveIntegerField(default=0, editable=False)
 
@@ -27,6 +29,14 @@ class Conversation(models.Model):
         ordering = ["-last_activity"]
         constraints = [
             models.UniqueConstraint(fields=["contact", "line"], name="one_conversation_per_contact_and_line")
+        ]
+        indexes = [
+            models.Index(fields=["line", "-last_activity"]),
+            models.Index(
+                fields=["line", "unread_since"],
+                condition=models.Q(unread_since__isnull=False),
+                name="unread_conversations",
+            ),
         ]
 
     def __str__(self) -> str:

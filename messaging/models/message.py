@@ -9,6 +9,7 @@ from consent.gate import Purpose
 from consent.models import OptInRequest
 from messaging.models.conversation import Conversation
 from messaging.models.receipt import Receipt
+from messaging.models.saved_text import SavedTextVersion
 from messaging.models.template import TemplateVersion
 
 
@@ -95,11 +96,13 @@ class Message(models.Model):
     error_code = models.CharField(max_length=12, blank=True)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="texts")
     wording = models.ForeignKey(TemplateVersion, on_delete=models.PROTECT, null=True)
+    saved_text = models.ForeignKey(SavedTextVersion, on_delete=models.PROTECT, null=True)
     request = models.ForeignKey(OptInRequest, on_delete=models.PROTECT, null=True, related_name="messages")
     receipt = models.ForeignKey(Receipt, on_delete=models.PROTECT, null=True, related_name="messages")
     marks = models.JSONField(default=list, blank=True)
     meaning = models.CharField(max_length=24, blank=True)
     rule = models.CharField(max_length=60, blank=True)
+    rules_version = models.CharField(max_length=20, blank=True)
     media_count = models.PositiveSmallIntegerField(default=0)
     created = models.DateTimeField()
 

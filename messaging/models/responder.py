@@ -2,14 +2,15 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from consent.models import Line
+from consent.models import Line, Tag
+from consent.vocabulary import Language
 from messaging import keywords
 
 
 class KeywordResponderQuerySet(models.QuerySet["KeywordResponder"]):
     def on(self, line: Line) -> "KeywordResponderQuerySet":
         """The active responders of a line: its own and those of every line."""
-        return self.filter(Q(lines=line) | Q(lines=None), active=True)
+        return self.filter(Q(every_line=True) | Q(lines=line), active=True).distinct()
 
 
 class KeywordResponder(models.Model):
@@ -18,11 +19,21 @@ class KeywordResponder(models.Model):
     The words that law and carriers fix are built in: word and action are locked, they are always active on every line.
     """
 
-    keyword = models.CharField(max_length=40, unique=True, help_text="One or more words. Case does not matter.")
+    keyword = models.CharField(max_length=40, help_text="One or more words. Case does not matter.")
     action = models.CharField(max_length=8, choices=keywords.Action.choices)
-    lines = models.ManyToManyField(Line, blank=True, help_text="None chosen: every line.")
+    every_line = models.BooleanField("on every line", default=True)
+    lines = models.ManyToManyField(Line, blank=True, help_text="Where it is not on every line.")
     reply = models.CharField(
         max_length=500, blank=True, help_text="Where given, it is sent in place of the template's text."
+    )
+    language = models.CharField(
+        max_length=2,
+        choices=Language.choices,
+        default=Language.ENGLISH,
+        help_text="In which Optline answers it, where there is a wording in it.",
+    )
+    tag = models.ForeignKey(
+        Tag, on_delete=models.PROTECT, null=True, blank=True, help_text="Put on the contact who texts this word."
     )
     active = models.BooleanField(default=True)
     built_in = models.BooleanField(default=False, editable=False)

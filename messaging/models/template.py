@@ -8,7 +8,7 @@ from django.db.models import F
 
 from consent.models import Line
 from consent.models.ledger import AuditRowError
-from consent.vocabulary import Level
+from consent.vocabulary import Language, Level
 from messaging import rendering
 from messaging.wordings import Kind
 
@@ -30,7 +30,10 @@ class Template(models.Model):
     line = models.ForeignKey(
         Line, on_delete=models.PROTECT, null=True, blank=True, help_text="Empty: for every line without its own."
     )
-    language = models.CharField(max_length=5, default="en")
+    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
+    in_use = models.BooleanField(
+        default=True, help_text="Switched off: the next less specific wording speaks in its place."
+    )
     current = models.ForeignKey(
         "TemplateVersion", on_delete=models.PROTECT, null=True, editable=False, related_name="+"
     )
@@ -69,29 +72,18 @@ class Template(models.Model):
         return self.current
 
 
-class TemplateVersion(models.Model):
-    """One wording as it was saved. Sent texts and ledger entries point here, so it never changes."""
+class Version(models.Model):
+    """One wording as it was saved, numbered from 1. What was sent points here, so it never changes."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     body = models.TextField(max_length=1000)
-    level = models.CharField(
-        "a YES to it gives",
-        max_length=8,
-        choices=Level.choices,
-        default=Level.EXPRESS,
-        help_text="Written only if the wording holds what the law wants of written consent.",
-    )
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True)
+    restored_from = models.ForeignKey("self", on_delete=models.PROTECT, null=True, editable=False, related_name="+")
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["-number"]
-        constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_versions_are_numbered")]
-
-    def __str__(self) -> str:
-        return f"{self.template}, version {self.number}"
+        abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -100,6 +92,26 @@ class TemplateVersion(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditRowError("A saved wording is never deleted.")
+
+
+class TemplateVersion(Version):
+    """A version of a template. Sent texts and ledger entries point here."""
+
+    template = models.ForeignKey(Template, on_delete=models.PROTECT, related_name="versions")
+    level = models.CharField(
+        "a YES to it gives",
+        max_length=8,
+        choices=Level.choices,
+        default=Level.EXPRESS,
+        help_text="Written only if the wording holds what the law wants of written consent.",
+    )
+
+    class Meta:
+        ordering = ["-number"]
+        constraints = [models.UniqueConstraint(fields=["template", "number"], name="template_versions_are_numbered")]
+
+    def __str__(self) -> str:
+        return f"{self.template}, version {self.number}"
 
     def clean(self) -> None:
         try:
