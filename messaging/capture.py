@@ -15,7 +15,7 @@ from consent.ledger import Authority, ConsentError, Proof, Revoked
 from consent.models import Consent, Contact, Line, OptInRequest, Organisation, User
 from consent.vocabulary import Channel, Level, Mode, RequestKind, Scope, Status
 from messaging import automatic, opt_in
-from messaging.models import Conversation, Message, Receipt
+from messaging.models import Conversation, Message, Receipt, Review
 from messaging.models.message import MessageStatus
 from messaging.wordings import Kind
 
@@ -42,6 +42,7 @@ def revoke(
     reach = scope or Organisation.objects.current().scope_at(occurred_at)
     revoked = ledger.opt_out(contact, line, proof, occurred_at=occurred_at, scope=reach)
     out = [each.pk for each in revoked.out]
+    Review.objects.overtake(contact, revoked.out, timezone.now())
     Message.objects.waiting().filter(conversation__contact=contact, conversation__line__in=out).exclude(
         purpose=Purpose.OPT_OUT_CONFIRMATION
     ).update(status=S.CANCELLED, reason="opted_out", reason_text="The contact opted out before this left.")

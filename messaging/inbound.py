@@ -15,13 +15,13 @@ from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, opt_in, provider
+from messaging import automatic, bell, capture, facts, opt_in, provider, review
 from messaging.keywords import Keyword, Meaning, Reading
 from messaging.models import Conversation, KeywordResponder, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
 from messaging.opt_in import Change, Plan, Show, Situation
 from messaging.provider import Inbound, OptOutWord, Trouble
-from messaging.reading import read
+from messaging.reading import RULES_VERSION, read
 from messaging.text import printable
 from messaging.wordings import Kind
 
@@ -126,9 +126,9 @@ def line_of(recipient: str) -> Line | None:
         return None
 
 
-def _read(inbound: Inbound, line: Line | None) -> Reading:
+def _read(inbound: Inbound, line: Line | None, request_open: bool = False) -> Reading:
     own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
-    found = read(inbound.body, [Keyword(*row) for row in own])
+    found = read(inbound.body, [Keyword(*row) for row in own], request_open)
     word = inbound.answered_by_provider
     # What the law reads as a revocation stays one, whatever the words are set to at the provider.
     if word and found.meaning not in {Meaning.OPT_OUT, _MEANING[word]}:
@@ -139,17 +139,19 @@ def _read(inbound: Inbound, line: Line | None) -> Reading:
 def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
     inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
     line = line_of(inbound.recipient)
-    reading = _read(inbound, line)
     if contact is None or line is None:
-        _unroutable(receipt, contact, inbound, reading)
+        _unroutable(receipt, contact, inbound, _read(inbound, line))
         return
+    reading = _read(inbound, line, OptInRequest.objects.open().filter(contact=contact, line=line).exists())
     if contact.unreachable in _DISPROVED_BY_A_TEXT:
         contact.unreachable = ""
         contact.save(update_fields=["unreachable"])
     conversation = Conversation.objects.between(contact, line)
     situation = _situation(receipt, conversation, inbound, reading)
     plan = opt_in.answer(situation)
-    _keep(receipt, conversation, inbound, reading, plan)
+    message = _keep(receipt, conversation, inbound, reading, plan)
+    if plan.review:
+        review.open_for(message, plan.review, at=receipt.at, receipt=receipt)
     _act(receipt, conversation, inbound, reading, situation, plan)
 
 
@@ -179,6 +181,7 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
         may_ask_again=gate.may_ask_again(found),
         may_show_way_back=gate.may_show_way_back(found) and not line.opt_outs_answered_by_provider,
         told=facts.told_or_being_told(line, contact),
+        under_review=found.under_review,
         help_left=reading.meaning is not Meaning.HELP
         or facts.help_replies(contact, line, found.now) < gate.HELP_REPLIES_A_DAY,
     )
@@ -192,9 +195,9 @@ def _answered_by_provider(inbound: Inbound, line: Line, reading: Reading) -> boo
     return known and line.opt_outs_answered_by_provider
 
 
-def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> None:
+def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> Message:
     status = {Show.RECEIVED: S.RECEIVED, Show.HELD_BACK: S.HELD_BACK, Show.KEYWORD: S.KEYWORD}[plan.show]
-    Message.objects.create(
+    message = Message.objects.create(
         conversation=conversation,
         direction=Direction.IN,
         body=printable(inbound.body),
@@ -204,11 +207,15 @@ def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, readin
         marks=[plan.mark] if plan.mark else [],
         meaning=reading.meaning,
         rule=reading.rule,
+        rules_version=RULES_VERSION,
         media_count=inbound.media_count,
         created=timezone.now(),
     )
     conversation.is_open = True
-    conversation.save(update_fields=["is_open", "last_activity"])
+    if plan.show is Show.RECEIVED:
+        conversation.unread_since = conversation.unread_since or message.created
+    conversation.save(update_fields=["is_open", "unread_since", "last_activity"])
+    return message
 
 
 def _act(

@@ -5,7 +5,7 @@ The table is pure: a situation in, a plan out, the first row that fits. The verb
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -18,8 +18,9 @@ from consent.models import OptInRequest, Organisation, User
 from consent.vocabulary import Channel, Level, Mode, RequestKind, RequestOutcome, Status
 from messaging import automatic
 from messaging.keywords import Meaning
-from messaging.models import Conversation, Message, Receipt
+from messaging.models import Conversation, Message, Receipt, Review
 from messaging.models.message import MessageStatus
+from messaging.models.review import Doubt
 from messaging.wordings import Kind
 
 S = MessageStatus
@@ -55,6 +56,7 @@ class Situation:
     may_show_way_back: bool = False
     told: bool = False
     help_left: bool = True
+    under_review: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Plan:
     reply: Purpose | None = None
     notice: Kind | None = None
     mark: str = ""
+    review: Doubt | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,12 @@ _unasked_by_consent = _in_mode(Mode.CONSENT, Status.NOT_DEFINED, Status.PENDING)
 _out_by_consent = _in_mode(Mode.CONSENT, Status.OPTED_OUT)
 _out_by_disclaimer = _in_mode(Mode.DISCLAIMER, Status.OPTED_OUT)
 _unasked_by_disclaimer = _in_mode(Mode.DISCLAIMER, Status.NOT_DEFINED)
+
+
+def _brings_no_answer(s: Situation) -> bool:
+    """Under review nothing goes out. A reaction to our own text, or what may be a revocation, asks for nothing."""
+    return s.under_review or s.meaning in {Meaning.REACTION, Meaning.REVIEW}
+
 
 ANSWERS: tuple[Row, ...] = (
     # Words that decide, whatever the mode and the status.
@@ -101,9 +110,19 @@ ANSWERS: tuple[Row, ...] = (
     Row("16, a fourth time in a day", lambda s: s.meaning is Meaning.HELP, Plan(Show.RECEIVED)),
     Row(
         "a responder's reply",
-        lambda s: s.meaning is Meaning.REPLY,
+        lambda s: s.meaning is Meaning.REPLY and not s.under_review,
         Plan(Show.RECEIVED, reply=Purpose.RESPONDER_REPLY),
     ),
+    # What is no ordinary text, or comes while nothing may leave: kept like one, and not answered. Who is out already
+    # can't be put under review.
+    Row("no answer: out, with consent", lambda s: _brings_no_answer(s) and _out_by_consent(s), Plan(Show.HELD_BACK)),
+    Row(
+        "no answer: out, disclaimer only",
+        lambda s: _brings_no_answer(s) and _out_by_disclaimer(s),
+        Plan(Show.RECEIVED, mark="opted out"),
+    ),
+    Row("no answer: unasked", lambda s: _brings_no_answer(s) and _unasked_by_consent(s), Plan(Show.HELD_BACK)),
+    Row("no answer", _brings_no_answer, Plan(Show.RECEIVED)),
     # Everything else is an ordinary text. With consent:
     Row(
         "6",
@@ -134,8 +153,13 @@ ANSWERS: tuple[Row, ...] = (
 
 
 def answer(situation: Situation) -> Plan:
-    """What a text in this situation leads to."""
-    return next(row.plan for row in ANSWERS if row.when(situation))
+    """What a text in this situation leads to. What may be a revocation or an acceptance, a person reads besides."""
+    plan = next(row.plan for row in ANSWERS if row.when(situation))
+    if situation.meaning is Meaning.REVIEW and situation.status is not Status.OPTED_OUT:
+        return replace(plan, review=Doubt.REVOCATION)
+    if situation.meaning is Meaning.POSSIBLE_ACCEPTANCE and situation.request_open:
+        return replace(plan, review=Doubt.ACCEPTANCE)
+    return plan
 
 
 # ---- asking ---------------------------------------------------------------------------------------------------------
@@ -295,6 +319,7 @@ def accept(
     )
     if not counts:
         return False
+    Review.objects.overtake(conversation.contact, [conversation.line], timezone.now())
     if request:
         # Who answers a request has got it, whatever the provider's answer was: nothing waits for it any more.
         request.messages.filter(status=S.UNKNOWN).update(status=S.SENT, reason="", reason_text="")
@@ -327,6 +352,8 @@ def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
     for shown in conversation.messages.filter(status=S.HELD_BACK, reason=""):
         shown.status, shown.marks = S.RECEIVED, [*shown.marks, "held back until they agreed"]
         shown.save(update_fields=["status", "marks"])
+        conversation.unread_since = conversation.unread_since or timezone.now()
+    conversation.save(update_fields=["unread_since", "last_activity"])
     authors: list[Any] = list({message.author_id: message.author for message in held if message.author}.values())
     detail = {0: "", 1: "The text that waited is on its way."}.get(
         len(held), f"{len(held)} texts that waited are on their way."

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consent.roles import AGENT, INTEGRATOR, OFFICER, SUPERVISOR
-from messaging.keywords import BUILT_IN, SHIPPED
+from consent.vocabulary import Language
+from messaging.keywords import BUILT_IN, SHIPPED, compared
 from messaging.wordings import DEFAULTS
 
 PERMISSIONS: Mapping[str, Sequence[str]] = {
@@ -69,28 +70,33 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
 
 def install_words(apps: Any) -> None:
     """Add the templates and built-in keywords that are missing. What officers have edited stays as it is."""
+    install_templates(apps)
+    Responder = apps.get_model("messaging", "KeywordResponder")
+    for word, action in BUILT_IN.items():
+        Responder.objects.update_or_create(keyword=word, built_in=True, defaults={"action": action, "active": True})
+
+
+def install_templates(apps: Any) -> None:
     Template = apps.get_model("messaging", "Template")
     Version = apps.get_model("messaging", "TemplateVersion")
-    Responder = apps.get_model("messaging", "KeywordResponder")
     for kind, body in DEFAULTS.items():
         template, new = Template.objects.get_or_create(kind=kind.value, line=None, language="en")
         if new:
             template.current = Version.objects.create(template=template, number=1, body=body)
             template.save()
-    for word, action in BUILT_IN.items():
-        Responder.objects.update_or_create(
-            keyword=word, defaults={"action": action.value, "active": True, "built_in": True}
-        )
 
 
 def install_languages(apps: Any) -> None:
-    """Add the keywords of FACTS "Opt-out words in use" that are missing: English ones in use, the others switched off."""
+    """Add the keywords of FACTS "Opt-out words in use" that are missing. All but the English ones are switched off,
+    and so are those that an officer's own responder answers already."""
     Responder = apps.get_model("messaging", "KeywordResponder")
+    in_use = {compared(word) for word in Responder.objects.filter(active=True).values_list("keyword", flat=True)}
     for language, words in SHIPPED.items():
         for word, action in words.items():
             if not Responder.objects.filter(keyword=word, language=language).exists():
+                active = language == Language.ENGLISH and compared(word) not in in_use
                 Responder.objects.create(
-                    keyword=word, action=action.value, language=language, active=language == "en", every_line=True
+                    keyword=word, action=action, language=language, active=active, every_line=True
                 )
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from consent import ledger
 from consent.models import Line
-from messaging import bell, inbound, outbound
+from messaging import bell, inbound, outbound, review
 from messaging.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -26,6 +26,7 @@ def _sweep() -> None:
         partial(outbound.drop_late, now),
         partial(outbound.mark_lost, now),
         inbound.expire_requests,
+        partial(review.opt_out_undecided, timezone.localdate(now)),
     ]
     for step in steps:
         try:

@@ -25,6 +25,7 @@ class Kind(TextChoices):
     NOTICE_EXPIRED = "notice_expired", "Notice: request expired"
     NOTICE_REQUEST_FAILED = "notice_request_failed", "Notice: request failed"
     NOTICE_UNDER_REVIEW = "notice_under_review", "Notice: under review"
+    NOTICE_REVIEW_CLOSED = "notice_review_closed", "Notice: review closed"
     NOTICE_NETWORK_ANSWERED = "notice_network_answered", "Notice: the network answered"
 
 
@@ -96,6 +97,9 @@ DEFAULTS: dict[Kind, str] = {
     ),
     Kind.NOTICE_UNDER_REVIEW: (
         "Automatic notice: {contact_name} may have asked us to stop. Sending is suspended until an officer decides."
+    ),
+    Kind.NOTICE_REVIEW_CLOSED: (
+        "Automatic notice: an officer read what {contact_name} wrote. It was no opt-out, and texts may go on. {detail}"
     ),
     Kind.NOTICE_NETWORK_ANSWERED: (
         "Automatic notice: the network answered {contact_name} about their opt-out; Optline sends nothing of its own."

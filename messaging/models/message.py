@@ -140,6 +140,11 @@ class Message(models.Model):
         return f"{self.get_direction_display()}, {self.get_status_display().lower()}"
 
     @property
+    def said_at(self) -> dt.datetime:
+        """When a contact wrote this text: by the provider's clock, where known."""
+        return self.receipt.at if self.receipt else self.created
+
+    @property
     def is_automatic(self) -> bool:
         return self.purpose != Purpose.ORDINARY
 

@@ -1,9 +1,11 @@
 import datetime as dt
+from collections.abc import Collection
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from consent.models import Contact, Line
 from consent.models.ledger import AuditRow
 from messaging.models.conversation import Conversation
 from messaging.models.message import Message
@@ -34,6 +36,11 @@ class ReviewQuerySet(models.QuerySet["Review"]):
     def acceptances(self) -> "ReviewQuerySet":
         return self.filter(doubt=Doubt.ACCEPTANCE)
 
+    def overtake(self, contact: Contact, lines: Collection[Line], at: dt.datetime) -> None:
+        """The contact said yes or no themselves, or an officer did: nothing on these lines is in doubt any more."""
+        still = self.open().filter(conversation__contact=contact, conversation__line__in=lines)
+        still.update(outcome=Outcome.OVERTAKEN, decided_at=at)
+
     def due(self, today: dt.date) -> "ReviewQuerySet":
         """Open reviews whose last day has come."""
         return self.open().filter(last_day__lte=today)
@@ -45,7 +52,7 @@ class Review(models.Model):
     open ─▶ opt_out | not_an_opt_out | undecided (last day) ; agreed | not_agreed ; overtaken (STOP, START or YES came)
 
     One that may be a revocation suspends sending (``Consent.review_since``) and has a last day; one that may be an
-    acceptance does neither. At most one of each is open in a conversation: what else is written meanwhile belongs to it.
+    acceptance does neither. At most one of each is open in a conversation: what is written meanwhile belongs to it.
     """
 
     conversation = models.ForeignKey(Conversation, on_delete=models.PROTECT, related_name="reviews")
