@@ -47,6 +47,17 @@ def _lists_texts(request: HttpRequest) -> bool:
     return request.path.startswith(reverse(_TEXTS))
 
 
+_RESPONDERS, _TRY = "admin:messaging_keywordresponder_changelist", "admin:messaging_keywordresponder_try_a_text"
+
+
+def _answers_words(request: HttpRequest) -> bool:
+    return request.path.startswith(reverse(_RESPONDERS))
+
+
+def _tries_a_text(request: HttpRequest) -> bool:
+    return request.path == reverse(_TRY)
+
+
 SIDEBAR: list[dict[str, Any]] = [
     {
         "title": "Consent",
@@ -54,6 +65,8 @@ SIDEBAR: list[dict[str, Any]] = [
             {"title": "Overview", "icon": "home", "link": reverse_lazy("admin:index")},
             _page("Contacts", "contacts", "consent.contact"),
             _page("Conversations", "forum", "messaging.conversation"),
+            _page("Review queue", "rate_review", "messaging.review"),
+            _page("Possible acceptances", "thumb_up", "messaging.possibleacceptance", _may("messaging.view_review")),
             _page("Status per line", "fact_check", "consent.consent"),
             {
                 **_page("Texts", "sms", "messaging.message"),
@@ -68,8 +81,19 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Organisation", "domain", "consent.organisation"),
             _page("Lines", "call", "consent.line"),
             _page("Templates", "edit_note", "messaging.template"),
-            _page("Keyword responders", "key", "messaging.keywordresponder"),
+            {
+                **_page("Keyword responders", "key", "messaging.keywordresponder"),
+                "active": lambda request: _answers_words(request) and not _tries_a_text(request),
+            },
+            {
+                "title": "Try a text",
+                "icon": "science",
+                "link": reverse_lazy(_TRY),
+                "permission": _may("messaging.view_keywordresponder"),
+                "active": lambda request: _tries_a_text(request),
+            },
             _page("Do not contact", "block", "consent.donotcontact"),
+            _page("Holidays", "event_busy", "consent.holiday"),
         ],
     },
     {
@@ -85,6 +109,7 @@ SIDEBAR: list[dict[str, Any]] = [
                 "permission": _may("messaging.view_message"),
                 "active": lambda request: _lists_texts(request) and _refused(request),
             },
+            _page("Readings of held-back texts", "visibility", "messaging.heldbackread"),
             _page("Receipts", "receipt_long", "messaging.receipt"),
             _page("Template versions", "history", "messaging.templateversion"),
         ],

@@ -1,5 +1,5 @@
 """The admin of what is said. Each module registers its pages."""
 
-from messaging.admin import contact, conversation, message, receipt, responder, template
+from messaging.admin import contact, conversation, held_back, message, receipt, responder, review, template
 
-__all__ = ["contact", "conversation", "message", "receipt", "responder", "template"]
+__all__ = ["contact", "conversation", "held_back", "message", "receipt", "responder", "review", "template"]

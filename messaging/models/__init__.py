@@ -3,7 +3,7 @@ from messaging.models.footer import FooterCountry
 from messaging.models.message import IdempotencyKey, Message
 from messaging.models.receipt import Receipt
 from messaging.models.responder import KeywordResponder
-from messaging.models.review import HeldBackRead, Review
+from messaging.models.review import HeldBackRead, PossibleAcceptance, Review
 from messaging.models.saved_text import SavedText, SavedTextVersion
 from messaging.models.template import Template, TemplateVersion
 
@@ -15,6 +15,7 @@ __all__ = [
     "KeywordResponder",
     "Message",
     "Notice",
+    "PossibleAcceptance",
     "Receipt",
     "Review",
     "SavedText",

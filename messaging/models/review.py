@@ -83,6 +83,16 @@ class Review(models.Model):
         return f"{self.get_doubt_display()}: {self.conversation}"
 
 
+class PossibleAcceptance(Review):
+    """The reviews without clock or suspension, as a list of their own."""
+
+    class Meta:
+        proxy = True
+        ordering = ["opened_at", "pk"]
+        default_permissions = ()
+        verbose_name = "possible acceptance"
+
+
 class HeldBackRead(AuditRow):
     """Somebody read words that were held back from agents. Kept, so that it can be asked who did and why."""
 

@@ -24,9 +24,10 @@ from consent.ledger import Proof
 from consent.models import Consent, Contact, Line
 from consent.verification import verify
 from consent.vocabulary import Channel, Mode, Status
-from messaging import capture, inbound, outbound
-from messaging.models import Message, Receipt
+from messaging import capture, inbound, outbound, review
+from messaging.models import Message, Receipt, Review
 from messaging.models.message import MessageStatus
+from messaging.models.review import Doubt
 from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, OMAR, make_agent, make_line, make_officer
@@ -37,7 +38,9 @@ NUMBERS = st.sampled_from([JANE, OMAR])
 LINES = st.sampled_from([CONSENT_LINE, DISCLAIMER_LINE])
 STOPS = {"STOP", "stop!", "STOPALL", "Unsubscribe"}
 STARTS = {"START", "unstop"}
-WORDS = st.sampled_from([*sorted(STOPS | STARTS), "YES", "NO", "HELP", "hello", "please stop by at five", "👍"])
+WORDS = st.sampled_from(
+    [*sorted(STOPS | STARTS), "YES", "NO", "HELP", "hello", "please stop by at five", "👍", "wrong number"]
+)
 # The suite plays the same few each time; `make soak` plays many new ones.
 FEW = 40
 HISTORIES = int(os.environ.get("HISTORIES", FEW))
@@ -61,7 +64,6 @@ class Known:
     yeses: list[tuple[dt.datetime, list[dt.datetime]]] = field(default_factory=list)
     asked: list[dt.datetime] = field(default_factory=list)
     confirmations: int = 0
-    under_review: bool = False
 
     def last_out(self) -> dt.datetime | None:
         return max(self.outs, default=None)
@@ -203,6 +205,9 @@ class Histories(RuleBasedStateMachine):
         inbound.expire_requests()
         outbound.mark_lost(timezone.now())
         outbound.drop_late(timezone.now())
+        for undecided in Review.objects.due(timezone.localdate()):
+            self._revoked(undecided)
+        review.opt_out_undecided(timezone.localdate())
 
     @rule(number=NUMBERS, line=LINES)
     def officer_lifts(self, number: str, line: str) -> None:
@@ -236,13 +241,29 @@ class Histories(RuleBasedStateMachine):
             self.barred.add(number)
         self._then(then, number)
 
-    @rule(number=NUMBERS, line=LINES, opens=st.booleans(), then=THEN)
-    def review(self, number: str, line: str, opens: bool, then: str) -> None:
+    @rule(number=NUMBERS, line=LINES, against=st.booleans(), then=THEN)
+    def officer_decides(self, number: str, line: str, against: bool, then: str) -> None:
         outbound.submit(line=self.lines[line], to=number, body="Shall we?", author=self.agents[1])
-        contact, proof = Contact.objects.lock(number), Proof(Channel.KEYWORD, {"text": "leave me"})
-        verb = ledger.open_review if opens else ledger.close_review
-        verb(contact, self.lines[line], proof, at=timezone.now())
+        doubted = Review.objects.open().filter(
+            conversation__contact__number=number, conversation__line=self.lines[line]
+        )
+        for found in doubted:
+            if found.doubt == Doubt.ACCEPTANCE and against:
+                review.they_did_not_agree(found, by=self.officer, reason="no")
+            elif found.doubt == Doubt.ACCEPTANCE:
+                review.they_agreed(found, by=self.officer, reason="yes")
+                self.known[number, line].ins.append(found.message.said_at)
+            elif against:
+                review.it_was_an_opt_out(found, by=self.officer, reason="yes")
+                self._revoked(found)
+                break  # which settles the other one too
+            else:
+                review.it_was_no_opt_out(found, by=self.officer, reason="no")
         self._then(then, number)
+
+    def _revoked(self, found: Review) -> None:
+        for each in self.lines:
+            self.known[found.conversation.contact.number, each].outs.append(found.message.said_at)
 
     # ---- what must hold -------------------------------------------------------------------------------------------
 
@@ -304,6 +325,15 @@ class Histories(RuleBasedStateMachine):
     def the_ledger_holds(self) -> None:
         if hasattr(self, "known"):
             assert list(verify()) == []
+
+    @invariant()
+    def a_review_is_open_exactly_where_sending_is_suspended(self) -> None:
+        if hasattr(self, "known"):
+            doubted = Review.objects.open().filter(doubt=Doubt.REVOCATION)
+            suspended = Consent.objects.exclude(review_since=None)
+            assert set(doubted.values_list("conversation__contact", "conversation__line")) == set(
+                suspended.values_list("contact", "line")
+            )
 
     @invariant()
     def nobody_waits_behind_an_opt_out(self) -> None:

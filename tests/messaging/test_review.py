@@ -19,7 +19,7 @@ from tests.world import Clock, Phone, notices_seen, standing, sweep, text_in, te
 
 pytestmark = pytest.mark.django_db
 
-DOUBTFUL = "enough already"
+DOUBTFUL = "wrong number"
 TUESDAY = dt.date(2026, 12, 1)  # the day of these stories; no federal holiday until the 25th
 
 
@@ -87,7 +87,7 @@ def test_somebody_unknown_is_neither_asked_nor_told(mode: str, ann: User, jane: 
 def test_a_second_doubtful_text_belongs_to_the_first(line: Line, ann: User, jane: Phone) -> None:
     make_opted_in(line)
     jane.texts(line, DOUBTFUL)
-    jane.texts(line, "wrong number")
+    jane.texts(line, "you have the wrong person")
     assert Review.objects.count() == 1
     assert notices_seen(ann, line) == ["under_review"]
 

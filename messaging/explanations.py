@@ -1,0 +1,29 @@
+"""What decided how a text was read, in plain English. Pure."""
+
+_SENTENCES = {
+    "keyword": "The whole text is the keyword {word}.",
+    "reserved": "The whole text is {word}, which answers an opt-in request.",
+    "courtesy": "Around {word} there is nothing but courtesy.",
+    "typo": "It looks like {word}, mistyped.",
+    "spaced": "It is {word} with spaces in it.",
+    "ambiguous": "“{word}” may be meant as a word that opts out.",
+    "provider": "The provider read it as {word}.",
+    "accepting.words": "It sounds like a yes, but is not exactly YES.",
+    "accepting.emoji": "An emoji that may be meant as a yes.",
+    "refusing.words": "It sounds like a no to the opt-in request, but is not exactly NO.",
+    "opt_out_word_elsewhere": "It is a word that opts out in a language that is not switched on here.",
+    "sentence_of_its_own": "One of its sentences says no more than a word that opts out.",
+    "conversation": "No rule found anything in it but ordinary talk.",
+}
+_LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "pt": "Portuguese"}
+
+
+def why(rule: str) -> str:
+    """A sentence for a rule's id as it is stored with a text. One that is not known any more is named as it is."""
+    kind, _, word = rule.partition(":")
+    if kind in _SENTENCES:
+        return _SENTENCES[kind].format(word=word)
+    language, _, name = kind.partition(".")
+    if language in _LANGUAGES and name:
+        return f"A sentence that the {_LANGUAGES[language]} rule “{name.replace('_', ' ')}” knows."
+    return f"The rule “{rule}”." if rule else "No rule is on record."
