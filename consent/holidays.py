@@ -25,9 +25,9 @@ def business_days_after(day: dt.date, count: int, holidays: Collection[dt.date])
 
 
 def business_days_left(today: dt.date, last_day: dt.date, holidays: Collection[dt.date]) -> int:
-    """How many business days lie from today on before ``last_day``; 0 once it has come."""
+    """How many business days come after today, the last one included; 0 once it has come."""
     span = max((last_day - today).days, 0)
-    return sum(is_business_day(today + dt.timedelta(days=each), holidays) for each in range(span))
+    return sum(is_business_day(today + dt.timedelta(days=each), holidays) for each in range(1, span + 1))
 
 
 def federal(year: int) -> Iterator[tuple[dt.date, str]]:

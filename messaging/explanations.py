@@ -25,5 +25,5 @@ def why(rule: str) -> str:
         return _SENTENCES[kind].format(word=word)
     language, _, name = kind.partition(".")
     if language in _LANGUAGES and name:
-        return f"A sentence that the {_LANGUAGES[language]} rule “{name.replace('_', ' ')}” knows."
+        return f"It reads like “{name.replace('_', ' ')}” ({_LANGUAGES[language]} rule)."
     return f"The rule “{rule}”." if rule else "No rule is on record."

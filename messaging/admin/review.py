@@ -1,5 +1,6 @@
 """The review queue: texts that may be a revocation, with their clock, and beside it those that may be an acceptance."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from consent.admin.screens import ReadOnlyScreen
 from consent.admin.unfold import UnfoldAdminTextareaWidget, badge
 from consent.gate import Reason
 from consent.ledger import ConsentError
-from consent.models import Consent
+from consent.models import Consent, User
 from messaging import explanations, review
 from messaging.admin.own_lines import HELD_BACK_WORDS
 from messaging.models import Message, PossibleAcceptance, Review
@@ -120,7 +121,7 @@ class Queue(ReadOnlyScreen, ContactScreen):
     list_select_related = ["conversation__line", "message", "decided_by"]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return signed_in(request).has_perm("messaging.view_review")
+        return request.user.has_perm("messaging.view_review")  # asked of people who log in, too
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -136,13 +137,17 @@ class Queue(ReadOnlyScreen, ContactScreen):
     def line(self, row: Review) -> str:
         return row.conversation.line.name
 
-    @admin.display(description="what they wrote")
+    @admin.display(description="text")
     def words(self, row: Review) -> str:
         return Truncator(_words(row.message, in_question=True)).chars(80)
 
-    @admin.display(description="why it is here")
+    @admin.display(description="why")
     def why(self, row: Review) -> str:
         return explanations.why(row.message.rule)
+
+    @admin.display(description="since", ordering="opened_at")
+    def since(self, row: Review) -> dt.datetime:
+        return row.opened_at
 
     @admin.display(description="state", ordering="outcome")
     def state(self, row: Review) -> SafeString:
@@ -209,6 +214,7 @@ class Queue(ReadOnlyScreen, ContactScreen):
             "why": explanations.why(found.message.rule),
             "days_left": review.days_left(found, today) if found.last_day else None,
             "waiting": waiting.count(),
+            "question": _words(found.message, in_question=True),
             "texts": _around(found.message),
             "form": form,
             "decisions": self.decisions.items(),
@@ -224,7 +230,7 @@ class ReviewAdmin(Queue):
     """Texts that may ask us to stop. Sending to their writers is suspended until somebody decides."""
 
     decisions = OPT_OUTS
-    list_display = ["shown_contact", "line", "words", "why", "clock", "opened_at", "state"]
+    list_display = ["shown_contact", "line", "words", "why", "clock", "since", "state"]
     ordering = ["last_day", "opened_at", "pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
@@ -244,7 +250,7 @@ class PossibleAcceptanceAdmin(Queue):
     """Texts that may be a yes to an opt-in request. They suspend nothing and have no clock; a YES settles them too."""
 
     decisions = ACCEPTANCES
-    list_display = ["shown_contact", "line", "words", "why", "opened_at", "state"]
+    list_display = ["shown_contact", "line", "words", "why", "since", "state"]
     ordering = ["opened_at", "pk"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
@@ -257,6 +263,10 @@ def _words(text: Message, *, in_question: bool) -> str:
     return (HELD_BACK_WORDS if hidden else text.body) or "No words, only a picture or nothing at all."
 
 
+def _name(author: User | None) -> str:
+    return (author.get_full_name() or author.get_username()) if author else "API"
+
+
 def _around(message: Message) -> list[dict[str, Any]]:
     """The texts before and after the one in question, oldest first."""
     texts = Message.objects.filter(conversation=message.conversation_id).select_related("author")
@@ -267,7 +277,7 @@ def _around(message: Message) -> list[dict[str, Any]]:
             "text": text,
             "words": _words(text, in_question=text.pk == message.pk),
             "in_question": text.pk == message.pk,
-            "by": "Optline, automatic" if text.is_automatic else str(text.author or "API"),
+            "by": "Optline, automatic" if text.is_automatic else _name(text.author),
         }
         for text in [*reversed(before), *after]
     ]

@@ -18,11 +18,9 @@ from consent import ledger, roles
 from consent.ledger import Proof
 from consent.models import Consent, Contact, Line, Organisation, User
 from consent.vocabulary import Category, Channel, Level, Mode, RequestState
-from messaging import automatic, capture
+from messaging import capture
 from messaging.demo.actors import Agent, Phones
 from messaging.demo.stage import make_line, make_user, rest, token_of, until, wait_for_open_lines
-from messaging.models import Conversation
-from messaging.wordings import Kind
 
 COMPANY = "Harbor Home Services"
 KEPT = "demo.json"
@@ -241,26 +239,17 @@ class _History:
         self.ana.text(self.irene, self.care, "Hi Irene, is the new tap working well?")
         self.ana.text(self.victor, self.care, "Hi Victor, your refund is on its way.")
         self.ben.text(self.june, self.scheduling, "Hi June, the electrician comes tomorrow between 10 and 12.")
-        self.phones.text(self.june, self.scheduling, "You write to me rather a lot, this is the fourth one this week")
+        self.phones.text(self.june, self.scheduling, "I think you have the wrong number, this is her son's phone now")
+        self.phones.text(self.priya, self.scheduling, "Yes please")
 
     def _contacts_opt_out(self) -> None:
         self.phones.text(self.irene, self.scheduling, "STOP")  # and so on the other line of that category
         self.phones.text(self.victor, self.care, "STOP")  # which the network answers
-        self._under_review(self.june)
         self.hugo = self.contact("Hugo", "Stein")
         self._by_phone(self.hugo, self.reminders, "He called: no more texts, please.")
         frank = self.contact("Frank", "Dorsey")
         self._by_phone(frank, self.scheduling, "His daughter called: he does not read texts any more.")
         self._do_not_contact(self.contact("Rita", "Molina"))
-
-    def _under_review(self, june: Contact) -> None:
-        with transaction.atomic():
-            contact = Contact.objects.lock_pk(june.pk)
-            conversation = Conversation.objects.between(contact, self.scheduling)
-            said = conversation.messages.filter(direction="in").latest("pk")
-            proof = Proof(Channel.KEYWORD, {"text": said.body, "from": contact.number}, rule="read by a person")
-            ledger.open_review(contact, self.scheduling, proof, at=timezone.now())
-            automatic.notify(conversation, Kind.NOTICE_UNDER_REVIEW)
 
     def _by_phone(self, contact: Contact, line: Line, words: str) -> None:
         with transaction.atomic():

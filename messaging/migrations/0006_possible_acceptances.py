@@ -4,24 +4,33 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('messaging', '0005_review_closed'),
+        ("messaging", "0005_review_closed"),
     ]
 
     operations = [
-        migrations.CreateModel(
-            name='PossibleAcceptance',
-            fields=[
-            ],
+        migrations.AlterModelOptions(
+            name="review",
             options={
-                'verbose_name': 'possible acceptance',
-                'ordering': ['opened_at', 'pk'],
-                'proxy': True,
-                'default_permissions': (),
-                'indexes': [],
-                'constraints': [],
+                "ordering": ["last_day", "opened_at", "pk"],
+                "permissions": [
+                    ("decide_review", "Can decide reviews"),
+                    ("read_held_back", "Can read held-back texts, logged"),
+                ],
+                "verbose_name_plural": "review queue",
             },
-            bases=('messaging.review',),
+        ),
+        migrations.CreateModel(
+            name="PossibleAcceptance",
+            fields=[],
+            options={
+                "verbose_name": "possible acceptance",
+                "ordering": ["opened_at", "pk"],
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("messaging.review",),
         ),
     ]

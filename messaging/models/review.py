@@ -69,6 +69,7 @@ class Review(models.Model):
 
     class Meta:
         ordering = ["last_day", "opened_at", "pk"]
+        verbose_name_plural = "review queue"
         constraints = [
             models.UniqueConstraint(
                 fields=["conversation", "doubt"], condition=Q(outcome=Outcome.OPEN), name="one_open_review_of_a_kind"

@@ -121,6 +121,12 @@ def test_supervisors_look_agents_do_not(doubt: Review, line: Line) -> None:
     assert standing(line)[0] == "opted_in"
 
 
+def test_who_is_not_signed_in_gets_the_login_page(doubt: Review) -> None:
+    answer = Client().get(page(doubt), follow=True)
+    assert answer.status_code == 200 and "password" in answer.content.decode()
+    assert DOUBTFUL not in answer.content.decode()
+
+
 def test_nothing_is_decided_by_looking(officer: Client, doubt: Review) -> None:
     assert officer.get(page(doubt, "decide"), {"decision": "opt_out", "reason": "x"}).status_code == 405
     assert officer.post(page(doubt)).status_code == 405

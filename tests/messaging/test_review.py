@@ -286,7 +286,7 @@ def test_days_left_count_down_to_none(line: Line, jane: Phone) -> None:
     jane.texts(line, DOUBTFUL)
     opened = the_review()
     left = [review.days_left(opened, TUESDAY + dt.timedelta(days=day)) for day in range(16)]
-    assert left == [10, 9, 8, 7, 6, 6, 6, 5, 4, 3, 2, 1, 1, 1, 0, 0]
+    assert left == [10, 9, 8, 7, 7, 7, 6, 5, 4, 3, 2, 2, 2, 1, 0, 0]
 
 
 @pytest.mark.parametrize(
