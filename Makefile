@@ -29,11 +29,11 @@ LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-pg soak check fmt lock clean
+.PHONY: help setup demo test test-pg test-browser soak check fmt lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
-		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+		while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 setup: $(STAMP) ## Create .venv and install the pinned dependencies (quick when nothing changed)
 
@@ -65,6 +65,9 @@ test: setup ## Run the tests on SQLite, with no server and no network (ARGS="-k 
 test-pg: setup ## Run the same tests on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=)
 	@$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/optline}" \
 		REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" $(BIN)/python -m pytest $(ARGS)
+
+test-browser: setup ## People at work in Chromium, against the running example (needs Chromium)
+	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 soak: setup ## Play many random histories against the rules of what must never happen (HISTORIES=300)
 	@$(EMBEDDED) $(TEST_KEYS) HISTORIES=$${HISTORIES:-300} $(BIN)/python -m pytest tests/messaging/test_never.py $(ARGS)
