@@ -64,7 +64,10 @@ SIDEBAR: list[dict[str, Any]] = [
         "items": [
             {"title": "Overview", "icon": "home", "link": reverse_lazy("admin:index")},
             _page("Contacts", "contacts", "consent.contact"),
-            _page("Conversations", "forum", "messaging.conversation"),
+            {
+                **_page("Conversations", "forum", "messaging.conversation"),
+                "badge": "messaging.admin.conversation.inbox.unread_badge",
+            },
             _page("Review queue", "rate_review", "messaging.review"),
             _page("Possible acceptances", "thumb_up", "messaging.possibleacceptance", _may("messaging.view_review")),
             _page("Status per line", "fact_check", "consent.consent"),
@@ -81,6 +84,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Organisation", "domain", "consent.organisation"),
             _page("Lines", "call", "consent.line"),
             _page("Templates", "edit_note", "messaging.template"),
+            _page("Saved texts", "bookmark", "messaging.savedtext"),
             {
                 **_page("Keyword responders", "key", "messaging.keywordresponder"),
                 "active": lambda request: _answers_words(request) and not _tries_a_text(request),
@@ -92,6 +96,8 @@ SIDEBAR: list[dict[str, Any]] = [
                 "permission": _may("messaging.view_keywordresponder"),
                 "active": lambda request: _tries_a_text(request),
             },
+            _page("Tags", "sell", "consent.tag"),
+            _page("Countries that demand the footer", "public", "messaging.footercountry"),
             _page("Do not contact", "block", "consent.donotcontact"),
             _page("Holidays", "event_busy", "consent.holiday"),
         ],

@@ -12,6 +12,7 @@ _E164 = re.compile(r"\+[0-9]{6,15}")
 # Mexican mobiles were written +52 1 … until 2019, and some networks still do.
 _OLD_MEXICAN = re.compile(r"\+521([0-9]{10})")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
+_NATIONAL = re.compile(r"[0-9(][0-9\s().\-]*")
 
 
 class PhoneError(ValueError):
@@ -39,6 +40,20 @@ def normalise(raw: str) -> str:
     if not phonenumbers.is_possible_number(number) or number.extension or not _E164.fullmatch(e164):
         raise PhoneError("This number has too few or too many digits for its country. Example: +12065550123.")
     return e164
+
+
+def normalise_beside(raw: str, neighbour: str) -> str:
+    """As ``normalise``, but without a country code it is a number of the country of ``neighbour`` (E.164, or a short
+    code, which tells no country)."""
+    text = raw.strip()
+    if _NATIONAL.fullmatch(text) and not is_short_code(neighbour):
+        code = phonenumbers.parse(neighbour, None).country_code or 0
+        try:
+            home = phonenumbers.parse(text, phonenumbers.region_code_for_country_code(code))
+        except NumberParseException:
+            raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
+        text = phonenumbers.format_number(home, phonenumbers.PhoneNumberFormat.E164)
+    return normalise(text)
 
 
 def normalise_sender(raw: str) -> str:
@@ -82,6 +97,14 @@ def may_be_in_the_us(number: str) -> bool:
     if parsed.country_code != 1:
         return False
     return phonenumbers.region_code_for_number(parsed) in {None, "US", "PR", "VI", "GU", "AS", "MP"}
+
+
+def country(number: str) -> str:
+    """The two letters of the country that an E.164 number belongs to. Empty where the numbering plan does not say."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number, None)) or ""
+    except NumberParseException:
+        return ""
 
 
 def mask(number: str) -> str:

@@ -13,9 +13,17 @@ from consent.gate import Purpose, Verdict
 from consent.models import Contact, Line, OptInRequest, Organisation, User
 from consent.vocabulary import LineKind
 from messaging import facts, rendering
-from messaging.models import Conversation, Message, Notice, Receipt, Template, TemplateVersion
+from messaging.models import (
+    Conversation,
+    Message,
+    Notice,
+    Receipt,
+    SavedTextVersion,
+    Template,
+    TemplateVersion,
+)
 from messaging.models.message import Direction, MessageStatus
-from messaging.wordings import Kind
+from messaging.wordings import NOTICES, Kind
 
 STATUS_FOR = {
     Verdict.SEND: MessageStatus.QUEUED,
@@ -25,16 +33,30 @@ STATUS_FOR = {
 }
 
 
-def wording(kind: Kind, line: Line) -> TemplateVersion:
-    """The version that speaks for ``kind`` on ``line`` now."""
-    version = Template.objects.for_line(kind, line).current
-    assert version is not None  # a template is made together with its first version
+def wording(kind: Kind, line: Line, contact: Contact | None = None, language: str = "") -> TemplateVersion:
+    """The version that speaks for ``kind`` on ``line`` now.
+
+    To a contact in the first language that has a wording: ``language`` (of the keyword that is answered), the
+    contact's, the line's, English. Notices are for those who work on the line, so the contact's does not count there.
+    """
+    known = [] if kind in NOTICES else [language, contact.language if contact else ""]
+    template = Template.objects.for_line(kind, line, [*known, line.language])
+    version = template.current
+    assert version is not None  # for_line finds none without
+    version.template = template
     return version
 
 
-def values(line: Line, contact: Contact, author: User | None = None) -> dict[str, str]:
+def filled(version: SavedTextVersion, line: Line, contact: Contact, author: User | None = None) -> str:
+    """The words of a saved text as ``author`` would text them to this contact from this line."""
+    return rendering.render(version.body, None, values(line, contact, author))
+
+
+def values(
+    line: Line, contact: Contact, author: User | None = None, company: Organisation | None = None
+) -> dict[str, str]:
     """What the variables of a template stand for in a text between these two."""
-    company = Organisation.objects.current()
+    company = company or Organisation.objects.current()
     return {
         "agent_name": (author.shown_name if author else "") or line.name,
         "company_name": company.name,
@@ -61,17 +83,21 @@ def say(
     send_before: dt.datetime | None = None,
     words: str = "",
     extra: Mapping[str, str] | None = None,
+    language: str = "",
 ) -> Message:
     """Queue one automatic text, or keep it as refused with the gate's reason: an automatic text is never held.
 
-    ``words`` replace the template's, with the same variables (a responder's own reply). A receipt causes at most one
-    text per purpose, whoever reads it.
+    ``words`` replace the template's, with the same variables (a responder's own reply). ``language`` is that of the
+    keyword which is answered, where there is one. A receipt causes at most one text per purpose, whoever reads it.
     """
     line, contact = conversation.line, conversation.contact
     kind = kind or Kind(purpose.value)
-    version = None if words else wording(kind, line)
+    version = None if words else wording(kind, line, contact, language)
     text = rendering.render(
-        words or (version.body if version else ""), kind, {**values(line, contact, author), **(extra or {})}
+        words or (version.body if version else ""),
+        kind,
+        {**values(line, contact, author), **(extra or {})},
+        version.template.language if version else language,
     )
     decision = gate.decide(facts.gather(line, contact.number, purpose=purpose, contact=contact))
     return Message.objects.create(
@@ -105,8 +131,9 @@ def notify(
     """Leave a notice in the conversation, for everybody on the line or for each of ``to``."""
     line, contact = conversation.line, conversation.contact
     version = wording(kind, line)
-    filled = {**values(line, contact), "contact_name": contact.name or "The contact", "detail": detail}
-    text = " ".join(rendering.render(version.body, kind, filled).split())  # a detail may be empty
+    known = {**values(line, contact), "contact_name": contact.name, "detail": detail}
+    text = rendering.render(version.body, kind, known, version.template.language)
+    text = " ".join(text.split())  # a detail may be empty
     for user in to:
         Notice.objects.get_or_create(
             conversation=conversation,

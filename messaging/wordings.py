@@ -30,6 +30,10 @@ class Kind(TextChoices):
 
 
 NOTICES = frozenset(kind for kind in Kind if kind.value.startswith("notice_"))
+# The kinds that ask: a YES answers them.
+REQUESTS = frozenset({Kind.REQUEST_OURS, Kind.REQUEST_THEIRS, Kind.CONFIRM_SIGN_UP})
+# The one confirmation of an opt-out, in either mode.
+OPT_OUT_CONFIRMATIONS = frozenset({Kind.OPT_OUT_CONFIRMATION, Kind.OPT_OUT_CONFIRMATION_DISCLAIMER})
 
 DEFAULTS: dict[Kind, str] = {
     Kind.REQUEST_OURS: (
@@ -47,7 +51,7 @@ DEFAULTS: dict[Kind, str] = {
         "Reply {accept_word} to finish, STOP to refuse ({frequency}). HELP for help. Msg & data rates may apply."
     ),
     Kind.OPT_IN_CONFIRMATION: (
-        "{company_name}: you're in. You'll get texts about your requests from {line_name} ({frequency}). "
+        "{company_name}: you're in and get texts about your requests ({frequency}). "
         "Reply STOP to end, HELP for help. Msg & data rates may apply."
     ),
     Kind.OPT_OUT_CONFIRMATION: (

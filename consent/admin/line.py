@@ -1,14 +1,18 @@
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.validators import MinValueValidator
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 
+from consent.admin import choices
 from consent.admin.mode_switch import CONFIRM, ModeSwitchForm, asks_to_confirm
 from consent.admin.numbers import LineNumberField
+from consent.admin.plain_durations import PlainDurationField
 from consent.admin.screens import Screen
 from consent.admin.unfold import badge
 from consent.models import Line
@@ -23,6 +27,38 @@ _REGISTRATION_TONES = {
 
 class LineForm(ModeSwitchForm):
     number = LineNumberField(help_text="With country code, like +12065550123, or a short code like 72345.")
+    category = choices.category()
+    mode = choices.mode_of_a_line()
+    required_level = choices.level()
+    footer_frequency = choices.footer()
+    request_pause = PlainDurationField(
+        label="Pause between two requests", required=False, help_text="For example “24 hours”."
+    )
+    request_expires_after = PlainDurationField(
+        label="A request expires after",
+        required=False,
+        validators=[MinValueValidator(dt.timedelta(seconds=1))],
+        help_text="For example “7 days”, counted from the moment the provider took it.",
+    )
+
+    class Meta:
+        labels = {"request_limit": "Requests in 30 days", "active": "Switched on", "name": "Name of the line"}
+        help_texts = {
+            "name": "Your people see it everywhere, and contacts where no agent is named.",
+            "request_limit": "At most so many to one contact. 0: nobody is asked.",
+            "active": "From a line that is switched off nothing leaves; what people text to it is still read.",
+            "registration": "10DLC campaign or toll-free verification, as your provider shows it. While it is waiting "
+            "or rejected, nothing leaves.",
+            "opt_outs_answered_by_provider": "Toll-free numbers: always. Long codes: yes, unless opt-out handling is "
+            "switched off at Twilio. Optline then sends no confirmation of its own, since the contact already got one, "
+            "and its wordings say START instead of YES.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "mode" in self.fields:  # it is not, for those who only look
+            follow, *own = self.fields["mode"].choices  # type: ignore[attr-defined]
+            self.fields["mode"].choices = [(follow[0], choices.as_the_organisation()), *own]  # type: ignore[attr-defined]
 
 
 @admin.register(Line)
@@ -35,7 +71,14 @@ class LineAdmin(Screen):
     search_fields = ["name", "number"]
     search_help_text = "Name or number."
     fieldsets = [
-        ("The number", {"fields": ["number", "name", "kind"]}),
+        (
+            "The number",
+            {
+                "fields": ["number", "name", "kind"],
+                "description": "What was agreed, was agreed for this number, so it can't be changed later: another "
+                "number is another line.",
+            },
+        ),
         (
             "What is sent from here",
             {
@@ -44,16 +87,35 @@ class LineAdmin(Screen):
                 "have been written on it. That takes seconds; texts sent meanwhile are refused.",
             },
         ),
-        ("How consent works here", {"fields": ["mode", "required_level", "opt_outs_answered_by_provider"]}),
+        (
+            "How consent works here",
+            {
+                "fields": ["mode", "required_level", "opt_outs_answered_by_provider"],
+                "description": "Marketing texts to US numbers need consent before the first one, whatever the mode.",
+            },
+        ),
+        (
+            "What Optline says by itself",
+            {
+                "fields": ["language", "footer_frequency", "footer_days"],
+                "description": "The footer is the wording that tells how to stop, after an ordinary text. Whoever was "
+                "told by another text meanwhile, like a request or a confirmation, counts as told. A conversation in "
+                "which nobody texted for 24 hours begins anew. To some countries every text ends with it, whatever "
+                "is chosen here.",
+            },
+        ),
         ("Whether it may text", {"fields": ["active", "registration", "ready_since"]}),
         (
-            "Limits of opt-in requests",
+            "How often contacts are asked",
             {
                 "fields": ["request_limit", "request_pause", "request_expires_after"],
-                "description": "Empty: as the organisation. Pauses and times are written days hours:minutes:seconds.",
+                "description": "Leave a field empty to follow the organisation.",
             },
         ),
     ]
+
+    class Media:
+        css = {"all": ["optline/policy.css"]}
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

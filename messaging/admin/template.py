@@ -1,34 +1,32 @@
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
 from consent.admin.numbers import signed_in
-from consent.admin.screens import ReadOnlyRows, ReadOnlyScreen, Screen, plain
-from consent.admin.unfold import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
-from consent.vocabulary import Level
-from messaging import rendering
-from messaging.models import Template, TemplateVersion
-from messaging.wordings import Kind
+from consent.admin.screens import ReadOnlyScreen, plain
+from consent.admin.unfold import UnfoldAdminSelectWidget, badge
+from consent.models import Line, Organisation
+from consent.vocabulary import Language, Level
+from messaging import samples
+from messaging.admin.wording import Subject, WordedScreen, WordingForm
+from messaging.models import SavedText, Template, TemplateVersion
+from messaging.wordings import REQUESTS, Kind
 
-AUTHOR, TEMPLATE, LINE = plain("author"), plain("template"), plain("line")
-# A YES answers these; on every other text a level would say nothing.
-_REQUESTS = [Kind.REQUEST_OURS, Kind.REQUEST_THEIRS, Kind.CONFIRM_SIGN_UP]
+AUTHOR, TEMPLATE = plain("author"), plain("template")
+EVERY_LINE = "Every line without its own"
 
 
-class TemplateForm(forms.ModelForm):
-    """Kind and line of a template, and the words that hold from now on."""
+class TemplateForm(WordingForm):
+    """Which text, for which line and language, and the words that hold from now on."""
 
-    body = forms.CharField(
-        label="Wording",
-        max_length=1000,
-        widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
-        help_text="Saving adds a version. Texts that were sent keep theirs.",
-    )
     level = forms.ChoiceField(
         label="A YES to it gives",
         choices=[(level.value, f"{level.label} consent") for level in (Level.EXPRESS, Level.WRITTEN)],
@@ -37,84 +35,158 @@ class TemplateForm(forms.ModelForm):
         widget=UnfoldAdminSelectWidget,
         help_text="For opt-in requests. Written only if the wording holds what the law wants of written consent.",
     )
+    preview_page = "messaging_template"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        current = self.instance.current
-        if current:
-            self.initial.update(body=current.body, level=current.level)
+        if self.instance.current:
+            self.initial["level"] = self.instance.current.level
         if "line" in self.fields:
-            self.fields["line"].required = True
-            self.fields["line"].help_text = "This line's own wording. Every other line keeps the general one."
+            self.fields["line"].empty_label = EVERY_LINE
+            self.fields["line"].help_text = "With a line: its own wording. Every other line keeps the general one."
+        if "language" in self.fields:
+            self.fields["language"].help_text = (
+                "Spoken to contacts of this language, to those who text a keyword in it, and on lines that speak it. "
+                "Where a language has no wording, the next one of these speaks: the line's, then English."
+            )
 
-    def clean_body(self) -> str:
-        return self.cleaned_data["body"].replace("\r\n", "\n")
+    def subject(self) -> Subject:
+        if self.instance.pk:
+            return Subject(self.instance.kind, self.instance.line, self.instance.language)
+        return _subject(self.data) if self.is_bound else Subject("")
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or self.cleaned_data
-        kind = cleaned.get("kind") or self.instance.kind
-        if kind and "body" in cleaned:
-            try:
-                rendering.check(cleaned["body"], Kind(kind))
-            except rendering.WordingError as error:
-                self.add_error("body", str(error))
-        line = cleaned.get("line")
-        if kind and line and Template.objects.filter(kind=kind, line=line, language=self.instance.language).exists():
-            self.add_error("line", "This line has its own wording of this text already. Open it and edit it there.")
+        cleaned = super().clean()
+        if self.instance.pk is None and (kind := cleaned.get("kind")):
+            same = Template.objects.filter(kind=kind, line=cleaned.get("line"), language=cleaned.get("language"))
+            if found := same.first():
+                self.add_error(None, _exists_already(found))
         return cleaned
 
+    def level_given(self) -> str:
+        return self.cleaned_data.get("level") or Level.EXPRESS
 
-class VersionRows(ReadOnlyRows):
-    model = TemplateVersion
-    verbose_name_plural = "versions, the newest first"
-    fields = ["number", "created", AUTHOR, "shown_level", "body"]
-    ordering = ["-number"]
+    def is_the_same(self, current: Any) -> bool:
+        return super().is_the_same(current) and current.level == self.level_given()
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TemplateVersion]:
-        return super().get_queryset(request).select_related("author", "template")
+    def validate_constraints(self) -> None:
+        """Two templates for the same are refused above, in words that lead to the one there is."""
 
-    @admin.display(description="a YES gives")
-    def shown_level(self, version: TemplateVersion) -> str:
-        return version.get_level_display() if version.template.kind in _REQUESTS else "-"
+
+def _exists_already(found: Template) -> SafeString:
+    return format_html(
+        'There is a wording of “{}” for {}, in {}, already. <a class="font-semibold underline" href="{}">Open it</a> '
+        "and edit it there.",
+        found.get_kind_display(),
+        found.line or "every line",
+        found.get_language_display(),
+        reverse("admin:messaging_template_change", args=[found.pk]),
+    )
+
+
+def _subject(posted: Any) -> Subject:
+    """What a form that adds a template says so far, which may be anything."""
+    kind, line, language = (posted.get(name, "") for name in ("kind", "line", "language"))
+    return Subject(
+        kind if kind in Kind.values else "",
+        Line.objects.filter(pk=line).first() if line.isascii() and line.isdigit() and len(line) < 10 else None,
+        language if language in Language.values else Language.ENGLISH,
+    )
 
 
 @admin.register(Template)
-class TemplateAdmin(Screen):
-    """The wording of each automatic text. There is a general one of every kind; a line may have its own.
+class TemplateAdmin(WordedScreen):
+    """The wording of each automatic text. There is a general English one of every kind; lines and languages may have
+    their own.
 
     None is deleted: texts that were sent point to their versions.
     """
 
     form = TemplateForm
-    list_display = ["kind", "shown_line", "shown_words", "number", "saved"]
-    list_filter = ["kind", "line"]
+    list_display = ["kind", "line_name", "language", "shown_words", "state", "warnings", "number", "saved"]
+    list_filter = ["kind", "line", "language", "in_use"]
     list_select_related = ["line", "current"]
-    inlines = [VersionRows]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def get_urls(self) -> list[URLPattern]:
+        check = path("check/", self.admin_site.admin_view(self.check_all), name="messaging_template_check")
+        return [check, *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Template | None = None) -> list[Any]:
         if obj is None:
-            return [(None, {"fields": ["kind", "line", "body", "level"], "description": _variables(None)})]
-        words = ["body", *(["level"] if obj.kind in _REQUESTS else [])]
+            return [(None, {"fields": ["kind", "line", "language", "body", "level", "seen"]})]
+        where = ["shown_kind", "shown_line", "shown_language"]
         if not self.has_change_permission(request, obj):
-            words = ["current_words"]
-        return [(None, {"fields": ["shown_kind", "shown_line", *words], "description": _variables(Kind(obj.kind))})]
+            return [(None, {"fields": [*where, "state", "current_words"]})]
+        level = ["level"] if obj.kind in REQUESTS else []
+        return [(None, {"fields": [*where, "body", *level, "in_use", "seen"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Template | None = None) -> list[Any]:
-        return ["shown_kind", "shown_line", "current_words"] if obj else []
+        return ["shown_kind", "shown_line", "shown_language", "current_words", "state"] if obj else []
 
-    def get_inlines(self, request: HttpRequest, obj: Template | None) -> list[Any]:
-        return [VersionRows] if obj else []
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        company = Organisation.objects.current()
+        for template in changelist.result_list:
+            template.faults = _faults(template, company)
+        return changelist
 
-    def save_model(self, request: HttpRequest, obj: Template, form: forms.ModelForm, change: bool) -> None:
-        if not change:
+    def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
+        if change:
+            self.save_changes(obj, form)
+        else:
             obj.save()
-        # Locked, so that two people who save at once make two versions and not one number twice.
-        template = Template.objects.select_for_update().get(pk=obj.pk)
-        level = form.cleaned_data.get("level") or Level.EXPRESS
-        obj.current = template.say(form.cleaned_data["body"], author=signed_in(request), level=level)
+        obj.say(form.cleaned_data["body"], author=signed_in(request), level=form.level_given())
+
+    def subject_of(self, request: HttpRequest, row: Template | None) -> Subject:
+        return Subject(row.kind, row.line, row.language) if row else _subject(request.POST)
+
+    def where(self, row: Template) -> str:
+        return f"{row.line or EVERY_LINE}, in {row.get_language_display()}"
+
+    def shows_level(self, row: Template) -> bool:
+        return row.kind in REQUESTS
+
+    def check_all(self, request: HttpRequest) -> HttpResponse:
+        """Every wording with what is wrong with it, those with warnings first."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        company = Organisation.objects.current()
+        checked = [
+            {
+                "name": str(template),
+                "where": f"{self.line_name(template)}, in {template.get_language_display()}",
+                "address": reverse("admin:messaging_template_change", args=[template.pk]),
+                "words": template.current.body,
+                "switched_off": not template.in_use,
+                "faults": _faults(template, company),
+            }
+            for template in Template.objects.select_related("line", "current").exclude(current=None)
+            if template.current
+        ]
+        if request.user.has_perm("messaging.view_savedtext"):
+            footer = samples.footer_after("", None, samples.likely(Kind.FOOTER, None, company))
+            checked += [
+                {
+                    "name": saved.name,
+                    "where": "Saved text",
+                    "address": reverse("admin:messaging_savedtext_change", args=[saved.pk]),
+                    "words": saved.current.body,
+                    "switched_off": not saved.active,
+                    "faults": samples.faults(saved.current.body, None, None, company, footer),
+                }
+                for saved in SavedText.objects.select_related("current").exclude(current=None)
+                if saved.current
+            ]
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Check all wordings",
+            "total": len(checked),
+            "with_faults": [each for each in checked if each["faults"]],
+            "in_order": [each for each in checked if not each["faults"]],
+        }
+        return TemplateResponse(request, "admin/messaging/template/check.html", context)
 
     @admin.display(description="text", ordering="kind")
     def shown_kind(self, template: Template) -> str:
@@ -122,7 +194,24 @@ class TemplateAdmin(Screen):
 
     @admin.display(description="line", ordering="line")
     def shown_line(self, template: Template) -> str:
-        return str(template.line) if template.line else "Every line without its own"
+        return str(template.line or EVERY_LINE)
+
+    @admin.display(description="line", ordering="line")
+    def line_name(self, template: Template) -> str:
+        return template.line.name if template.line else "Every line"
+
+    @admin.display(description="language", ordering="language")
+    def shown_language(self, template: Template) -> str:
+        return template.get_language_display()
+
+    @admin.display(description="state", ordering="in_use")
+    def state(self, template: Template) -> SafeString:
+        return badge("In use", "success") if template.in_use else badge("Switched off")
+
+    @admin.display(description="warnings")
+    def warnings(self, template: Template) -> SafeString | str:
+        count = len(template.faults)  # type: ignore[attr-defined]
+        return badge(f"{count} warning{'' if count == 1 else 's'}", "warning") if count else "None"
 
     @admin.display(description="wording")
     def shown_words(self, template: Template) -> str:
@@ -141,28 +230,28 @@ class TemplateAdmin(Screen):
         return template.current.created if template.current else None
 
 
-def _variables(kind: Kind | None) -> str:
-    names = rendering.allowed(kind) if kind else rendering.VARIABLES
-    sentence = f"Variables you can use: {_listed(names)}."
-    return sentence if kind else f"{sentence} Notices also know {_listed(rendering.NOTICE_VARIABLES)}."
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f"{{{name}}}" for name in sorted(names))
+def _faults(template: Template, company: Organisation) -> list[Any]:
+    if template.current is None:
+        return []
+    return samples.faults(template.current.body, Kind(template.kind), template.line, company)
 
 
 @admin.register(TemplateVersion)
 class TemplateVersionAdmin(ReadOnlyScreen):
-    list_display = ["template", "shown_line", "number", "shown_words", "author", "created"]
+    list_display = ["template", "shown_line", "shown_language", "number", "shown_words", "author", "created"]
     list_filter = ["template__kind", "created"]
     list_select_related = ["template__line", "author"]
     ordering = ["-pk"]
-    fields = [TEMPLATE, "shown_line", "number", "body", "level", AUTHOR, "created", "uuid"]
-    readonly_fields = [TEMPLATE, "shown_line", AUTHOR, "uuid"]
+    fields = [TEMPLATE, "shown_line", "shown_language", "number", "body", "level", AUTHOR, "created", "uuid"]
+    readonly_fields = [TEMPLATE, "shown_line", "shown_language", AUTHOR, "uuid"]
 
     @admin.display(description="line")
     def shown_line(self, version: TemplateVersion) -> str:
-        return str(version.template.line) if version.template.line else "Every line without its own"
+        return str(version.template.line) if version.template.line else EVERY_LINE
+
+    @admin.display(description="language")
+    def shown_language(self, version: TemplateVersion) -> str:
+        return version.template.get_language_display()
 
     @admin.display(description="wording")
     def shown_words(self, version: TemplateVersion) -> str:

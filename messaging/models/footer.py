@@ -1,4 +1,14 @@
+import phonenumbers
+from django.core.exceptions import ValidationError
 from django.db import models
+
+from consent import phones
+
+
+class FooterCountryQuerySet(models.QuerySet["FooterCountry"]):
+    def demands(self, number: str) -> bool:
+        """True where the country of ``number`` (E.164) is one of these."""
+        return self.filter(country=phones.country(number)).exists()
 
 
 class FooterCountry(models.Model):
@@ -12,6 +22,8 @@ class FooterCountry(models.Model):
     source = models.CharField(max_length=200, help_text="Who says so.")
     as_of = models.DateField("as of")
 
+    objects = FooterCountryQuerySet.as_manager()
+
     class Meta:
         ordering = ["country"]
         verbose_name = "country that demands the footer"
@@ -19,3 +31,8 @@ class FooterCountry(models.Model):
 
     def __str__(self) -> str:
         return self.country
+
+    def clean(self) -> None:
+        self.country = self.country.upper()
+        if self.country not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValidationError({"country": "This is no country's two letters. France is FR, Australia AU."})

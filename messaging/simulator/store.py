@@ -19,8 +19,8 @@ from uuid import uuid4
 
 from django.conf import settings
 
+from messaging.segments import measure
 from messaging.simulator.carrier import Line
-from messaging.simulator.segments import count_segments
 
 FILE_NAME = "simulator.sqlite3"
 _BUSY_SECONDS = 20
@@ -226,7 +226,7 @@ def add_message(
     """Store a message and its one log entry. The answer is its sid."""
     sid, now = f"SM{uuid4().hex}", time.time()
     sent_at = None if direction is Direction.OUTBOUND else now
-    what = (sid, direction, contact, line, body, count_segments(body), media, status, will_fail_with, service)
+    what = (sid, direction, contact, line, body, measure(body).segments, media, status, will_fail_with, service)
     db.execute(
         "INSERT INTO message (sid, direction, contact, line, body, segments, media, status, will_fail_with, service,"
         " created_at, sent_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

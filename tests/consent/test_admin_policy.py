@@ -36,7 +36,7 @@ def errors(answer: Any) -> dict[str, list[str]]:
 
 
 def line_fields(line: Line, **changes: Any) -> dict[str, Any]:
-    names = ["name", "category", "mode", "required_level", "registration"]
+    names = ["name", "category", "mode", "required_level", "registration", "language", "footer_frequency"]
     fields = {name: getattr(line, name) for name in names}
     fields |= {"active": "on"} if line.active else {}
     fields |= {"opt_outs_answered_by_provider": "on"} if line.opt_outs_answered_by_provider else {}

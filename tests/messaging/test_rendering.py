@@ -1,5 +1,7 @@
 """Templates: variables, defaults, versions, and what each automatic text must say (PRODUCT)."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
@@ -9,8 +11,8 @@ from consent.models import Line, Organisation
 from consent.models.ledger import AuditRowError
 from messaging import automatic
 from messaging.models import Template, TemplateVersion
-from messaging.rendering import VARIABLES, WordingError, allowed, check, render
-from messaging.wordings import DEFAULTS, NOTICES, Kind
+from messaging.rendering import VARIABLES, WordingError, allowed, check, longest, problems, render
+from messaging.wordings import DEFAULTS, NOTICES, REQUESTS, Kind
 from tests.make import JANE, make_agent, make_contact, make_line
 from tests.world import Phone, write
 
@@ -34,7 +36,7 @@ NAMED = {
 def test_every_named_variable_may_be_used_in_every_template() -> None:
     for kind in Kind:
         assert set(allowed(kind)) >= NAMED
-        check(" ".join(f"{{{name}}}" for name in NAMED), kind)
+        check(" ".join(f"{{{name}}}" for name in [*NAMED, "accept_word"]), kind)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,71 @@ def test_values_are_never_read_again(value: str) -> None:
         )
         == f"{value}|Acme"
     )
+
+
+PIECES = st.lists(
+    st.one_of(st.text(max_size=12), st.sampled_from([f"{{{name}}}" for name in [*VARIABLES, "contact_name", "x"]])),
+    max_size=8,
+).map("".join)
+
+
+@given(PIECES, st.sampled_from([None, *Kind]), st.dictionaries(st.sampled_from(sorted(VARIABLES)), st.text(max_size=9)))
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_each_variable_becomes_its_value_and_all_else_stays(
+    body: str, kind: Kind | None, values: dict[str, str]
+) -> None:
+    if problems(body, kind):
+        return
+    defaults = allowed(kind)
+    expected = "".join(
+        (values.get(part[1:-1], "").strip() or defaults[part[1:-1]]) if part.startswith("{") else part
+        for part in re.split(r"(\{\w+\})", body)
+    )
+    assert render(body, kind, values) == expected
+
+
+@given(PIECES, st.sampled_from([None, *Kind]))
+@hypothesis_settings(max_examples=300, deadline=None)
+def test_a_place_points_at_the_offending_bit(body: str, kind: Kind | None) -> None:
+    for problem in problems(body, kind):
+        if problem.place is not None:
+            assert body[problem.place - 1 :].startswith(problem.bit) and problem.bit
+            assert f"character {problem.place}" in problem.message and problem.bit in problem.message
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(Kind.FOOTER, 1600), (None, 1600), (Kind.NOTICE_ASKED, 1000)])
+def test_no_text_is_longer_than_its_limit_with_long_values(kind: Kind | None, limit: int) -> None:
+    name = len(longest(kind)["agent_name"])
+    fits = "{agent_name}" + "x" * (limit - name)
+    assert problems(fits, kind) == []
+    assert [problem.place for problem in problems(fits + "y", kind)] == [len(fits) + 1]
+    assert [problem.place for problem in problems("x" * limit + "{agent_name}", kind)] == [limit + 1]
+
+
+@pytest.mark.parametrize("kind", [Kind.REQUEST_OURS, Kind.REQUEST_THEIRS, Kind.CONFIRM_SIGN_UP])
+def test_a_request_must_be_answerable(kind: Kind) -> None:
+    for body in ("Reply {accept_word}", "yes?", "Text START", "UNSTOP it"):
+        assert problems(body, kind) == []
+    for body in ("Hello {agent_name}", "to get started, yesterday", "Sí o NO"):
+        assert "{accept_word}" in problems(body, kind)[0].message
+
+
+def test_nothing_else_is_demanded() -> None:
+    for kind in set(Kind) - REQUESTS:
+        assert problems("Hm.", kind) == []
+    assert "empty" in problems("{detail}", Kind.NOTICE_ASKED)[0].message
+
+
+def test_a_near_miss_is_recognised() -> None:
+    assert "Did you mean {company_name}?" in problems("{Company_Name}", None)[0].message
+    assert "Possible are: " in problems("{zzz}", None)[0].message
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "pt"])
+def test_defaults_speak_the_wordings_language(language: str) -> None:
+    said = render("{agent_name}|{contact_first_name}|{accept_word}", Kind.REQUEST_OURS, {}, language)
+    assert said.endswith("|YES") and "" not in said.split("|")
+    assert (said == "our team|there|YES") == (language == "en")
 
 
 @given(st.text(max_size=60))
