@@ -1,30 +1,37 @@
 """Sentences that ask us to stop, or may do so: patterns over words (messaging/reading/*.toml). Pure.
 
-A rule says what is decided when one of its patterns is found anywhere in a text:
+A text is read clause by clause: its sentences, cut at commas, colons and brackets too. A rule says what is decided when
+one of its patterns is found anywhere in a clause:
 
     [[rule]]
-    id = "stop_texting_me"          # stored as "en.stop_texting_me"
+    id = "stop_texting"             # stored as "en.stop_texting"
     decision = "opt_out"            # or "review"
-    says = ["<stop> [all] <texting> (me|us) $"]
-    not_after = ["<negated>"]       # unless one of these stands directly before
-    unless = ["waiting list"]       # or one of these anywhere in the text
+    says = ["<stop> ~2 <texting> <me>"]
+    not_after = ["<never>"]         # unless one of these stands directly before
+    unless = ["<other_list>"]       # or one of these anywhere in the clause
 
 A pattern is a row of words. ``<stop>`` is any entry of the list ``stop`` under ``[words]``, whose entries are patterns
-themselves; ``[…]`` may be left out; ``(a|b)`` is one of several; ``~3`` is up to three words of any kind in the same
-sentence; ``#`` is a number; ``!x`` means that x must not follow; ``$`` is the end of a sentence and ``^`` its start,
-both but for courtesy. The rules of all languages are tried; one that opts out wins over one that asks a person.
+themselves; ``[…]`` may be left out; ``(a|b)`` is one of several; ``~3`` is up to three words of any kind; ``#`` is a
+number, ``#7`` one of at least seven digits; ``!x`` means that x must not follow; ``$`` is the end of a clause and ``^``
+its start, both but for courtesy.
+
+The rules of all languages are tried; one that opts out wins over one that asks a person. A rule that is
+``settled_by_a_word`` opts out where an opt-out word is a clause of its own beside it ("Not interested. Remove."), and
+one that ``leaves_open_what`` ("stop them") where another clause says it, or is settled by a word.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from messaging import rulebook
+from messaging.keywords import BUILT_IN, SHIPPED, Action
+from messaging.spelling import END, MARKS, PAUSE
 
 OPT_OUT, REVIEW = "opt_out", "review"
-_LEXER = re.compile(r"<\w+>|~\d|[\[\]()|!$^#]|[^\s\[\]()|!$^#<>~]+")
+_LEXER = re.compile(r"<\w+>|~\d|#\d?|[\[\]()|!$^]|[^\s\[\]()|!$^#<>~]+")
 # How far before a match its guards look, in characters.
 _LOOK_BACK = 80
 
@@ -33,40 +40,49 @@ class PatternError(ValueError):
     """A pattern that can't be read; says which and why."""
 
 
-# A line is its words, each with one separator behind it. The separator tells what stands around the courtesies at the
-# edges of a sentence, so that a pattern need not know them: OPENING behind those that begin it and behind its ".",
-# CLOSING behind the last word that counts and the courtesies after it, else a space.
+# A clause is read as a line: its words, each with one separator behind it. The separator tells what stands around the
+# courtesies at its edges, so that a pattern need not know them: OPENING behind those that begin it, CLOSING behind the
+# last word that counts and the courtesies after it, else a space.
 _OPENING, _CLOSING = "\t", "\n"
-_SEPARATORS = re.compile(r"[\t\n]")
-_SENTENCE_ENDS = rf"(?:(?<={_CLOSING})|(?=\.\s|\Z))"
+_CLAUSE_ENDS = rf"(?:(?<={_CLOSING})|\Z)"
 
 
-def _line(words: Sequence[str]) -> str:
-    sentence: list[str] = []
-    parts: list[str] = []
-    for word in [*words, "."]:
-        if word != ".":
-            sentence.append(word)
+def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
+    """The clauses in ``words``, and whether each ends a sentence. What follows a word of reporting belongs to it."""
+    clause: list[str] = []
+    for word in [*words, END]:
+        if word == PAUSE and clause and clause[-1] in _reporting():
             continue
-        opening, closing = _edges(sentence)
-        for at, said in enumerate(sentence):
-            parts.append(said + (_OPENING if at < opening else _CLOSING if at >= closing else " "))
-        parts.append("." + _OPENING)
-        sentence = []
-    return "".join(parts[:-1])
+        if word not in MARKS:
+            clause.append(word)
+            continue
+        if clause:
+            yield clause, word == END
+        clause = []
 
 
-def _edges(sentence: Sequence[str]) -> tuple[int, int]:
+@cache
+def _reporting() -> frozenset[str]:
+    return frozenset(word for language in rulebook.languages().values() for word in language["clauses"]["reporting"])
+
+
+def _line(clause: Sequence[str], opening: int, closing: int) -> str:
+    return "".join(
+        said + (_OPENING if at < opening else _CLOSING if at >= closing else " ") for at, said in enumerate(clause)
+    )
+
+
+def _edges(clause: Sequence[str]) -> tuple[int, int]:
     """How many words of courtesy begin it, and the position of the last word that is none."""
     polite, first, last = _polite(), *_polite_edges()
-    opening, end = 0, len(sentence)
-    while opening < end and sentence[opening] in first:
-        length = _polite_length(sentence[opening : opening + _LONGEST_POLITE], polite, forwards=True)
+    opening, end = 0, len(clause)
+    while opening < end and clause[opening] in first:
+        length = _polite_length(clause[opening : opening + _LONGEST_POLITE], polite, forwards=True)
         if not length:
             break
         opening += length
-    while end and sentence[end - 1] in last:
-        length = _polite_length(sentence[max(0, end - _LONGEST_POLITE) : end], polite, forwards=False)
+    while end and clause[end - 1] in last:
+        length = _polite_length(clause[max(0, end - _LONGEST_POLITE) : end], polite, forwards=False)
         if not length:
             break
         end -= length
@@ -156,13 +172,13 @@ class Grammar:
             part, rest = self._one(rest, pattern)
             return _Part(f"(?!{part.regex})", frozenset(), True), rest
         if token == "$":
-            return _Part(_SENTENCE_ENDS, frozenset(), True), rest
+            return _Part(_CLAUSE_ENDS, frozenset(), True), rest
         if token == "^":
             return _Part("", frozenset(), True), rest
-        if token == "#":
-            return _Part(r"\d+\s", frozenset(), False), rest
+        if token.startswith("#"):
+            return _Part(rf"\d{{{token[1:] or 1},}}\s", frozenset(), False), rest
         if token.startswith("~"):
-            return _Part(rf"(?:[^\s.]+\s){{0,{token[1:]}}}", frozenset(), True), rest
+            return _Part(rf"(?:\S+\s){{0,{token[1:]}}}", frozenset(), True), rest
         if token.startswith("<"):
             return self._named(token[1:-1], pattern), rest
         return _Part(re.escape(token) + r"\s", frozenset({token}), False), rest
@@ -202,20 +218,20 @@ class _Pattern:
         self.rule = rule
         self.first = part.first
         self.later = part.later
-        self._starts_sentence = pattern.startswith("^")
+        self._starts_clause = pattern.startswith("^")
         self._source = part.regex
         self._regex: re.Pattern[str] | None = None
         if not self.first or part.empty:
             raise PatternError(f"{pattern!r} must begin with a word.")
 
     def matches(self, line: str, position: int) -> bool:
+        if self._starts_clause and position and line[position - 1] != _OPENING:
+            return False
         if self._regex is None:
             self._regex = re.compile(self._source)
         if not self._regex.match(line, position):
             return False
         before = line[max(0, position - _LOOK_BACK) : position]
-        if self._starts_sentence and before and not before.endswith(_OPENING):
-            return False
         return not self.rule.is_excused(line, before)
 
 
@@ -225,44 +241,62 @@ class _Rule:
         self.decision: str = table["decision"]
         if self.decision not in {OPT_OUT, REVIEW}:
             raise PatternError(f"{self.id}: decides {self.decision!r}.")
+        self.found = Found(
+            self.decision, self.id, table.get("settled_by_a_word", False), table.get("leaves_open_what", False)
+        )
         self.patterns = [_Pattern(self, pattern, grammar.read(pattern)) for pattern in table["says"]]
         guards = [grammar.read(pattern).regex for pattern in table.get("not_after", [])]
         self._guard_source = rf"(?:^|(?<=\s))(?:{'|'.join(guards)})\Z" if guards else ""
         self._guard: re.Pattern[str] | None = None
-        self._unless = [f" {words} " for words in table.get("unless", [])]
+        excuses = [grammar.read(pattern).regex for pattern in table.get("unless", [])]
+        self._excuse_source = rf"(?:^|(?<=\s))(?:{'|'.join(excuses)})" if excuses else ""
+        self._excuse: re.Pattern[str] | None = None
 
     def is_excused(self, line: str, before: str) -> bool:
         if self._guard_source and before:
             self._guard = self._guard or re.compile(self._guard_source)
             if self._guard.search(before):
                 return True
-        if not self._unless:
-            return False
-        spaced = " " + _SEPARATORS.sub(" ", line)
-        return any(words in spaced for words in self._unless)
+        if self._excuse_source:
+            self._excuse = self._excuse or re.compile(self._excuse_source)
+            return bool(self._excuse.search(line))
+        return False
 
 
 @dataclass(frozen=True)
 class Found:
     decision: str
     rule: str
+    settled_by_a_word: bool = False
+    leaves_open_what: bool = False
 
 
 class _Start:
-    """The patterns that begin with one word, in the order of the files; found by a word that each needs later."""
+    """The patterns that begin with one word, in the order of the files; found by a word that each needs later.
+
+    A set of them is kept as the bits of a number.
+    """
 
     def __init__(self, patterns: Sequence[_Pattern]) -> None:
-        self._at_once = [(order, pattern) for order, pattern in enumerate(patterns) if not pattern.later]
-        self._later: dict[str, list[tuple[int, _Pattern]]] = {}
+        self._patterns = patterns
+        self._at_once = 0
+        self._later: dict[str, int] = {}
         for order, pattern in enumerate(patterns):
+            if not pattern.later:
+                self._at_once |= 1 << order
             for word in pattern.later:
-                self._later.setdefault(word, []).append((order, pattern))
+                self._later[word] = self._later.get(word, 0) | 1 << order
 
-    def possible(self, said: frozenset[str]) -> list[_Pattern]:
-        found = dict(self._at_once)
-        for word in said:
-            found.update(self._later.get(word, ()))
-        return [found[order] for order in sorted(found)]
+    def possible(self, later: Sequence[str]) -> Iterator[_Pattern]:
+        """Those that may be found where the words ``later`` follow."""
+        found = self._at_once
+        for word in later:
+            if word in self._later:
+                found |= self._later[word]
+        while found:
+            first = found & -found
+            yield self._patterns[first.bit_length() - 1]
+            found ^= first
 
 
 class Rules:
@@ -281,24 +315,58 @@ class Rules:
         self._words = frozenset(self._starting)
 
     def judge(self, words: Sequence[str]) -> Found | None:
-        """What the sentences in ``words`` ask for, by the first rule that opts out, else the first that doubts."""
-        if self._words.isdisjoint(words):
-            return None
-        said = frozenset(words)
+        """What the clauses in ``words`` ask for, by the first rule that opts out, else the first that doubts."""
+        doubts: list[tuple[int, Found]] = []
+        about_texts = not _topics().isdisjoint(words)
+        said_word = said_stop = False
+        for at, (clause, ends_sentence) in enumerate(_clauses(words)):
+            opening, closing = _edges(clause)
+            core = " ".join(clause[opening : closing + 1])
+            if core in _opt_out_words():
+                said_word = True
+                said_stop = said_stop or (core in rulebook.shared()["unmistakable"] and (ends_sentence or about_texts))
+            elif not self._words.isdisjoint(clause):
+                found = self._judge(clause, opening, closing)
+                if found and found.decision == OPT_OUT:
+                    return found
+                if found:
+                    doubts.append((at, found))
+        if said_stop:
+            doubts.append((-1, Found(REVIEW, "sentence_of_its_own", leaves_open_what=True)))
+        for at, found in doubts:  # what clauses add up to of which each alone is doubtful
+            settled = any(other.settled_by_a_word for place, other in doubts if place != at)
+            if (said_word and found.settled_by_a_word) or (found.leaves_open_what and (settled or about_texts)):
+                return replace(found, decision=OPT_OUT)
+        return doubts[0][1] if doubts else None
+
+    def _judge(self, clause: Sequence[str], opening: int, closing: int) -> Found | None:
         line = ""
         position = 0
         doubt: Found | None = None
-        for word in words:
+        for at, word in enumerate(clause):
             start = self._starting.get(word)
-            for pattern in start.possible(said) if start else ():
-                line = line or _line(words)
-                if (doubt is None or pattern.rule.decision == OPT_OUT) and pattern.matches(line, position):
-                    found = Found(pattern.rule.decision, pattern.rule.id)
+            for pattern in start.possible(clause[at + 1 :]) if start else ():
+                line = line or _line(clause, opening, closing)
+                found = pattern.rule.found
+                wanted = doubt is None or found.decision == OPT_OUT or found.leaves_open_what
+                if wanted and pattern.matches(line, position):
                     if found.decision == OPT_OUT:
                         return found
                     doubt = found
             position += len(word) + 1
         return doubt
+
+
+@cache
+def _topics() -> frozenset[str]:
+    return frozenset(word for language in rulebook.languages().values() for word in language["clauses"]["topics"])
+
+
+@cache
+def _opt_out_words() -> frozenset[str]:
+    shipped = (word for words in SHIPPED.values() for word, action in words.items() if action == Action.OPT_OUT)
+    built_in = (word for word, action in BUILT_IN.items() if action == Action.OPT_OUT)
+    return frozenset(word.lower() for word in [*built_in, *shipped])
 
 
 @cache
@@ -308,18 +376,30 @@ def rules() -> Rules:
 
 def vocabulary() -> set[str]:
     """Every single word that a rule or a list of words mentions: none of them is a typo of another."""
-    return _words_of("says", "not_after", "unless")
+    return {
+        word
+        for tables in rulebook.languages().values()
+        for entries in [
+            *tables["words"].values(),
+            *(rule.get(field, []) for rule in tables["rule"] for field in ("says", "not_after", "unless")),
+        ]
+        for entry in entries
+        for word in _LEXER.findall(entry)
+        if word.isalpha()
+    }
 
 
 def patterns_words() -> set[str]:
-    """The words by which sentences are found."""
-    return _words_of("says")
-
-
-def _words_of(*fields: str) -> set[str]:
+    """The words by which sentences are found: those of ``says`` and of the lists it names."""
     found: set[str] = set()
     for tables in rulebook.languages().values():
-        lists = [*tables["words"].values(), *(rule.get(field, []) for rule in tables["rule"] for field in fields)]
-        for entry in (entry for entries in lists for entry in entries):
-            found.update(word for word in _LEXER.findall(entry) if word.isalpha())
+        todo = [pattern for rule in tables["rule"] for pattern in rule["says"]]
+        named: set[str] = set()
+        while todo:
+            for token in _LEXER.findall(todo.pop()):
+                if token.isalpha():
+                    found.add(token)
+                elif token[0] == "<" and token not in named:
+                    named.add(token)
+                    todo += tables["words"][token[1:-1]]
     return found

@@ -1,6 +1,7 @@
 """From what was typed to words that can be compared: letters, look-alikes, spaced-out letters, typos. Pure.
 
-A word of ours is lower case, without accents and apostrophes. The end of a sentence stays as a word of its own, ".".
+A word of ours is lower case, without accents and apostrophes. What ends a sentence stays as a word of its own, ".", and
+what parts clauses as ",".
 """
 
 import re
@@ -9,9 +10,11 @@ from collections.abc import Iterable, Sequence
 
 from messaging import rulebook
 
-END = "."
-_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;]")
-_ENDS = frozenset(".!?;")
+END, PAUSE = ".", ","
+MARKS = frozenset({END, PAUSE})
+_WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;,:()=–—]|(?<=\s)-(?=\s)")
+_MARKS = dict.fromkeys(".!?;", END) | dict.fromkeys(",:()=–—-", PAUSE)
+_DISGUISES = frozenset("$@🛑⭕")
 _ELISION = re.compile(r"(qu|[cdjlmnst])'(.+)")
 _THRICE = re.compile(r"(.)\1\1")
 _RUN = re.compile(r"(.)\1+")
@@ -59,11 +62,12 @@ _real_words = frozenset(rulebook.shared()["real_words"]["words"])
 
 
 def split(text: str) -> list[str]:
-    """The words of ``text`` as typed but for case, accents and invisible characters, and the ends of its sentences."""
+    """The words of ``text`` as typed but for case, accents and invisible characters, and the marks between them."""
     text = text.translate(_letters)
-    if "$" in text or "@" in text:
+    if not _DISGUISES.isdisjoint(text):
         text = re.sub(r"(?<=[a-z])@(?=[a-z])", "a", re.sub(r"\$(?=[a-z])", "s", text))
-    return [END if word in _ENDS else word for word in _WORD.findall(text)]
+        text = re.sub(r"(?<=[a-z])[🛑⭕]\ufe0f?(?=[a-z])", "o", text)
+    return [_MARKS.get(word, word) for word in _WORD.findall(text)]
 
 
 def neighbours(word: str) -> set[str]:
@@ -80,6 +84,10 @@ def slips(word: str) -> set[str]:
     swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(len(word) - 1)}
     doubled = {word[:i] + word[i] + word[i:] for i in range(len(word))}
     return (swapped | doubled) - {word}
+
+
+def without_repeats(word: str) -> str:
+    return _RUN.sub(r"\1", word)
 
 
 def _shortened(word: str) -> set[str]:
@@ -152,6 +160,9 @@ class Speller(dict[str, str]):
         near = {word for short in _shortened(typed) for word in self._shortened.get(short, ())}
         return min((word for word in near if _one_typo_apart(typed, word)), default=None)
 
+    def knows(self, word: str) -> bool:
+        return word in self._known
+
     def words(self, text: str) -> list[str]:
         """``text`` as the rules read it."""
         return self.correct(split(text))
@@ -170,7 +181,7 @@ def join_letters(words: Sequence[str], meant: Iterable[str]) -> list[str]:
         joined.extend([word] if word in meant or word.translate(_digits) in meant else run)
         run.clear()
 
-    for word in [word for word in words if word != END]:
+    for word in [word for word in words if word not in MARKS]:
         if len(word) == 1:
             run.append(word)
         else:

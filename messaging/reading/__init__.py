@@ -6,13 +6,14 @@ The files beside this one hold the words and rules; RULES_VERSION names their st
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import pairwise
 
 from messaging import keywords as kw
 from messaging import revocation, rulebook, spelling
 from messaging.keywords import Action, Keyword, Meaning, Reading
 from messaging.reading.reactions import reaction
 from messaging.rulebook import RULES_VERSION
-from messaging.spelling import END
+from messaging.spelling import MARKS
 
 __all__ = ["RULES_VERSION", "Reader", "every_language", "read", "reader"]
 
@@ -135,22 +136,25 @@ class Reader:
 
     def _near(self) -> tuple[dict[str, str], dict[str, str]]:
         """Typos of the opt-out keywords: those that may be one, and those that can't be anything else."""
-        real = frozenset(rulebook.shared()["real_words"]["words"]) | _speller()._known
+        words = frozenset(rulebook.shared()["real_words"]["words"]) | self._singles
         fuzzy = rulebook.shared()["typos"]
         maybe: dict[str, str] = {}
         surely: dict[str, str] = {}
+
+        def typos(written: Iterable[str], word: str) -> dict[str, str]:
+            return {typo: word for typo in written if typo not in words and not _speller().knows(typo)}
+
         for word in sorted(self._singles):
             if len(word) >= 3:
-                surely.update(dict.fromkeys(spelling.slips(word) - real - self._singles, word))
+                surely.update(typos(spelling.slips(word), word))
             if word in fuzzy:
-                near = dict.fromkeys(spelling.neighbours(word) - real - self._singles, word)
-                (surely if len(word) >= _SURE_LENGTH else maybe).update(near)
+                (surely if len(word) >= _SURE_LENGTH else maybe).update(typos(spelling.neighbours(word), word))
         return maybe, surely
 
     def read(self, text: str, request_open: bool = False) -> Reading:
         """What ``text`` means, and by which rule."""
         typed = spelling.split(text)  # step 1
-        plain = [word for word in typed if word != END]
+        plain = [word for word in typed if word not in MARKS]
         found = reaction(text, plain)  # step 2
         if found:
             return found
@@ -160,20 +164,17 @@ class Reader:
         if keyword:
             return keyword
         words = _speller().correct(typed)
-        said = [word for word in words if word != END]
+        said = [word for word in words if word not in MARKS]
         if len(said) <= _ANSWER_WORDS:
             answer = self._answer(plain, said)  # step 4
             if answer:
                 return answer
         if _is_spaced_out(plain):
             words = _speller().correct(spelling.join_letters(plain, self._singles))
-        elif len(words) >= 2 * len(said) - 1:  # "Stop. Texting. Me."
-            words = said
-        sentence = revocation.rules().judge(words)  # steps 5 and 6
+        rules = revocation.rules()
+        sentence = (rules.judge(said) if _is_one_by_one(words) else None) or rules.judge(words)  # steps 5 and 6
         if sentence:
             return Reading(Meaning(sentence.decision), sentence.rule)
-        if END in words and self._has_sentence_of_its_own(words):
-            return Reading(Meaning.REVIEW, "sentence_of_its_own")
         if request_open and len(said) <= _ANSWER_WORDS:
             return self._to_request(said)
         return _CONVERSATION
@@ -223,19 +224,15 @@ class Reader:
         if not outs:
             odd = [phrase for phrase in phrases if phrase in answers.ambiguous]
             return Reading(Meaning.REVIEW, f"ambiguous:{odd[0].upper()}") if odd else None
-        aside = [p for p in phrases if p not in self._outs and p not in answers.courtesy.phrases]
-        if (aside and not any(phrase in answers.unmistakable for phrase in phrases)) or "no" in aside:
+        aside = {p for p in phrases if p not in self._outs and p not in answers.courtesy.phrases}
+        refused = any(before == "no" and after in self._outs for before, after in pairwise(phrases))
+        if refused or (aside and answers.unmistakable.isdisjoint(phrases)):
             return Reading(Meaning.REVIEW, f"courtesy:{outs[0].word}")
         every_line = any(keyword.word in kw.STOP_EVERYWHERE for keyword in outs)
         return Reading(Meaning.OPT_OUT, f"courtesy:{outs[0].word}", outs[0].reply, every_line)
 
-    def _has_sentence_of_its_own(self, words: Sequence[str]) -> bool:
-        """True where a whole sentence says "stop", whatever the others say."""
-        sentences = " ".join(words).split(END)
-        return any(sentence.strip() in _answers().unmistakable for sentence in sentences)
-
     def _mistyped(self, word: str, alone: bool) -> Reading | None:
-        meant = self._slips.get(word) or self._typos.get(word)
+        meant = self._slips.get(word) or self._typos.get(word) or self._stuttered(word)
         if meant is None and not word.isalpha():  # STOP2END, STOP1
             letters = word.strip("0123456789")
             meant = letters if letters in self._singles and len(letters) > 3 else None
@@ -243,6 +240,11 @@ class Reader:
             return None
         sure = word in self._slips and alone
         return Reading(Meaning.OPT_OUT if sure else Meaning.REVIEW, f"typo:{self._outs[meant].word}")
+
+    def _stuttered(self, word: str) -> str | None:
+        """SSTOPP: a keyword with several of its letters doubled."""
+        once = spelling.without_repeats(word)
+        return once if once in self._singles and len(once) > 3 and not _speller().knows(word) else None
 
     def _unknown(self, word: str) -> Reading | None:
         """An opt-out word of a language that is switched off here, or of one we do not speak."""
@@ -268,8 +270,13 @@ def _is_spaced_out(words: Sequence[str]) -> bool:
     return len(words) > 2 and list(map(len, words)).count(1) > 2
 
 
+def _is_one_by_one(words: Sequence[str]) -> bool:
+    """True for "Stop. Texting. Me.": no two words stand together."""
+    return not any(word not in MARKS and after not in MARKS for word, after in pairwise(words))
+
+
 def _plain(word: str) -> list[str]:
-    return [part for part in spelling.split(word) if part != END]
+    return [part for part in spelling.split(word) if part not in MARKS]
 
 
 def _by_keyword(keyword: Keyword, rule: str) -> Reading:

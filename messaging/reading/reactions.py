@@ -6,7 +6,7 @@ from functools import cache
 
 from messaging import rulebook, spelling
 from messaging.keywords import Meaning, Reading
-from messaging.spelling import END
+from messaging.spelling import MARKS
 
 _QUOTE = re.compile(r"[\"“”„‟«»]|(?<=\s)['‘‚‹]")
 # After the quotation nothing but signs; a quotation that was cut short ends in an ellipsis.
@@ -39,7 +39,7 @@ def _first_words() -> frozenset[str]:
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in spelling.split(text.replace("’", " ").replace("'", " ")) if word != END]
+    return [word for word in spelling.split(text.replace("’", " ").replace("'", " ")) if word not in MARKS]
 
 
 def reaction(text: str, said: Sequence[str]) -> Reading | None:

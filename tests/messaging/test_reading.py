@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from messaging import keywords, reading, revocation
+from messaging import keywords, reading, revocation, spelling
 from messaging.keywords import Action, Keyword, Meaning
 from tests.messaging.reading_corpus import decide
 
@@ -27,11 +27,11 @@ ENGLISH = keywords.BUILT_IN_KEYWORDS
         ("stop please", "opt_out", "courtesy:STOP"),
         ("sotp", "opt_out", "courtesy:STOP"),
         ("qiut", "opt_out", "typo:QUIT"),
-        ("stop texting me", "opt_out", "en.stop_texting_me"),
-        ("no me escriban más", "opt_out", "es.no_me_escriban"),
-        ("désabonnez-moi", "opt_out", "fr.desabonnez_moi"),
-        ("me tire da lista", "opt_out", "pt.me_tire_da_lista"),
-        ("wrong number", "review", "en.wrong_number"),
+        ("stop texting me", "opt_out", "en.stop_texting"),
+        ("no me escriban más", "opt_out", "es.dont_text"),
+        ("désabonnez-moi", "opt_out", "fr.take_me_off"),
+        ("me tire da lista", "opt_out", "pt.take_me_off"),
+        ("wrong number", "review", "en.wrong_person"),
         ("stop by at 5?", "conversation", "conversation"),
         ("yes", "conversation", "reserved:YES"),
         ("no", "conversation", "reserved:NO"),
@@ -96,6 +96,42 @@ def test_every_built_in_word_is_read_whatever_keywords_are_active() -> None:
         assert (found.meaning, found.rule) == (Meaning(action), f"keyword:{word}")
 
 
+@pytest.mark.parametrize(
+    ("text", "decision"),
+    [
+        # a clause that plainly asks, whatever stands around it
+        ("I'm at work, stop texting me, thanks", "opt_out"),
+        ("La comida muy rica: no me escriban más", "opt_out"),
+        # doubtful clauses that add up
+        ("Not interested.", "review"),
+        ("Not interested. Remove.", "opt_out"),
+        ("wrong number, stop", "opt_out"),
+        ("stop them now", "review"),
+        ("So many texts, stop them now", "opt_out"),
+        ("Assez de pubs ! Arrêtez tout", "opt_out"),
+        # reported, or somebody else's
+        ("he said stop texting me", "conversation"),
+        ("he said, stop texting me", "conversation"),
+        ("She asked me to stop texting her", "conversation"),
+        ("diz pra ele parar de me mandar mensagem", "conversation"),
+        # somebody else was meant
+        ("I'm not Steve", "review"),
+        ("no soy Juan", "review"),
+        ("ce n'est pas Paul", "review"),
+        ("não sou o João", "review"),
+        # the opposite
+        ("please don't stop sending me the reminders", "conversation"),
+        ("no dejen de avisarme cuando llegue", "conversation"),
+    ],
+)
+def test_clauses_are_read_one_by_one_and_add_up(text: str, decision: str) -> None:
+    assert decide(text)[0] == decision
+
+
+def test_words_of_the_rules_are_written_as_they_are_compared() -> None:
+    assert {word for word in revocation.vocabulary() if spelling.split(word) != [word]} == set()
+
+
 @pytest.mark.parametrize("pattern", ["(stop", "stop)", "<nobody>", "[stop"])
 def test_a_pattern_that_can_not_be_read_says_so(pattern: str) -> None:
     with pytest.raises(revocation.PatternError):
@@ -103,7 +139,7 @@ def test_a_pattern_that_can_not_be_read_says_so(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["stop ~3 me", "(stop|quit) [it] now", "stop $", "^ stop", "stop !by me", "call # now"]
+    "pattern", ["stop ~3 me", "(stop|quit) [it] now", "stop $", "^ stop", "stop !by me", "call # now", "at #7"]
 )
 def test_patterns_of_every_kind_can_be_read(pattern: str) -> None:
     assert revocation.Grammar({}).read(pattern).regex
