@@ -63,6 +63,7 @@ SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 32)
 # Tries before a receipt that can't be settled goes to a person.
 RECEIPT_TRIES = env.int("RECEIPT_TRIES", default=5)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
+COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
 
 # ---- Django ---------------------------------------------------------------------------------------------------------
 
@@ -197,6 +198,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than its own period is worthless: the next one finds the same work.
     "sweep": {"task": "messaging.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+    "count": {"task": "reporting.tasks.count", "schedule": COUNT_SECONDS, "options": {"expires": COUNT_SECONDS}},
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: the schedule above is all there is
 
@@ -234,6 +236,7 @@ UNFOLD = {
             "950": "#082320",
         }
     },
+    "DASHBOARD_CALLBACK": "reporting.dashboard.show",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation.SIDEBAR},
