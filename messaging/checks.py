@@ -1,10 +1,13 @@
-"""System checks about the provider and the simulator: messaging.E… must not run, messaging.W… should be looked at."""
+"""System checks about the provider, the simulator and the keyword responders: messaging.E… must not run, messaging.W…
+should be looked at."""
 
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
 
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
@@ -62,3 +65,48 @@ def provider_is_configured(**kwargs: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register(Tags.database)
+def responders_are_sound(databases: Iterable[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Rows that the forms refuse but a script could have written."""
+    if not databases:
+        return []
+    try:
+        return [*_ways_in_and_out(), *_words_with_two_answers()]
+    except DatabaseError:
+        return []  # not migrated yet
+
+
+def _ways_in_and_out() -> Iterable[CheckMessage]:
+    from consent.models import Line
+    from messaging.claims import NEEDED
+    from messaging.models import KeywordResponder
+
+    claims = [responder.its_claim() for responder in KeywordResponder.objects.claimed()]
+    for line in Line.objects.filter(active=True):
+        for action in NEEDED:
+            if not any(claim.action == action and claim.covers(line.pk) for claim in claims):
+                yield Error(
+                    f"{line.name} has no keyword by which contacts can {action.label.lower()}.",
+                    hint="Switch on a keyword responder with that action on this line. If a built-in one is missing, "
+                    "find out who removed it.",
+                    id="messaging.E006",
+                )
+
+
+def _words_with_two_answers() -> Iterable[CheckMessage]:
+    from messaging.claims import Claim, conflict
+    from messaging.keywords import compared
+    from messaging.models import KeywordResponder
+
+    alike: dict[str, list[Claim]] = {}
+    for responder in KeywordResponder.objects.claimed():
+        claim = responder.its_claim()
+        if other := conflict(claim, alike.setdefault(compared(claim.word), [])):
+            yield Warning(
+                f"Two keyword responders answer the same text on one line: {other.word} and {claim.word}.",
+                hint="Switch one of them off, or give them different lines.",
+                id="messaging.W002",
+            )
+        alike[compared(claim.word)].append(claim)

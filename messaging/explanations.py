@@ -14,6 +14,9 @@ _SENTENCES = {
     "opt_out_word_elsewhere": "It is a word that opts out in a language that is not switched on here.",
     "sentence_of_its_own": "One of its sentences says no more than a word that opts out.",
     "conversation": "No rule found anything in it but ordinary talk.",
+    "route": "They told us by another way than a text: {word}.",
+    "reaches later lines": "It was said on another line before, and is valid on this one too.",
+    "old number": "It was said with their old number and copied to this one.",
 }
 _LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "pt": "Portuguese"}
 

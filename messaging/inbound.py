@@ -15,13 +15,13 @@ from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, opt_in, provider, review
-from messaging.keywords import Keyword, Meaning, Reading
-from messaging.models import Conversation, KeywordResponder, Message, Receipt
+from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review
+from messaging.keywords import Meaning, Reading
+from messaging.models import Conversation, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
 from messaging.opt_in import Change, Plan, Show, Situation
-from messaging.provider import Inbound, OptOutWord, Trouble
-from messaging.reading import RULES_VERSION, read
+from messaging.provider import Inbound, Trouble
+from messaging.reading import RULES_VERSION
 from messaging.text import printable
 from messaging.wordings import Kind
 
@@ -30,7 +30,6 @@ S = MessageStatus
 # How many numbers are looked up together.
 PAGE = 500
 
-_MEANING = {OptOutWord.STOP: Meaning.OPT_OUT, OptOutWord.START: Meaning.OPT_IN, OptOutWord.HELP: Meaning.HELP}
 # What lifts the provider's own block: everywhere, and on long codes only (FACTS "Opt-outs on Twilio's side").
 _LIFTS = {"START", "UNSTOP"}
 _LIFTS_LONG_CODES = {*_LIFTS, "YES"}
@@ -112,7 +111,7 @@ def _opt_outs_behind(receipt: Receipt) -> list[Receipt]:
 def _is_opt_out(receipt: Receipt) -> bool:
     inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
     line = line_of(inbound.recipient)
-    return _read(inbound, line).meaning is Meaning.OPT_OUT
+    return _hear(inbound, line).meaning is Meaning.OPT_OUT
 
 
 # ---- a text from a contact ------------------------------------------------------------------------------------------
@@ -126,23 +125,17 @@ def line_of(recipient: str) -> Line | None:
         return None
 
 
-def _read(inbound: Inbound, line: Line | None, request_open: bool = False) -> Reading:
-    own = KeywordResponder.objects.on(line).values_list("keyword", "action", "reply") if line else []
-    found = read(inbound.body, [Keyword(*row) for row in own], request_open)
-    word = inbound.answered_by_provider
-    # What the law reads as a revocation stays one, whatever the words are set to at the provider.
-    if word and found.meaning not in {Meaning.OPT_OUT, _MEANING[word]}:
-        return Reading(_MEANING[word], f"provider:{word}")
-    return found
+def _hear(inbound: Inbound, line: Line | None, request_open: bool = False) -> Reading:
+    return hearing.hear(inbound.body, line, provider_said=inbound.answered_by_provider, request_open=request_open)
 
 
 def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
     inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
     line = line_of(inbound.recipient)
     if contact is None or line is None:
-        _unroutable(receipt, contact, inbound, _read(inbound, line))
+        _unroutable(receipt, contact, inbound, _hear(inbound, line))
         return
-    reading = _read(inbound, line, OptInRequest.objects.open().filter(contact=contact, line=line).exists())
+    reading = _hear(inbound, line, OptInRequest.objects.open().filter(contact=contact, line=line).exists())
     if contact.unreachable in _DISPROVED_BY_A_TEXT:
         contact.unreachable = ""
         contact.save(update_fields=["unreachable"])
@@ -169,30 +162,17 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
     line, contact = conversation.line, conversation.contact
     found = facts.gather(line, contact.number, contact=contact)
     request = OptInRequest.objects.acceptable(contact, line, receipt.at)
-    return Situation(
-        mode=found.mode,
-        status=found.status,
-        meaning=reading.meaning,
-        answered_by_provider=_answered_by_provider(inbound, line, reading),
+    return hearing.situation(
+        found,
+        line,
+        inbound.body,
+        reading,
+        provider_said=inbound.answered_by_provider,
         can_accept=request is not None,
         can_refuse=request is not None and request.outcome == "",
-        request_open=found.request_open,
-        limit_allows=gate.next_request_at(found) is None,
-        may_ask_again=gate.may_ask_again(found),
-        may_show_way_back=gate.may_show_way_back(found) and not line.opt_outs_answered_by_provider,
         told=facts.told_or_being_told(line, contact),
-        under_review=found.under_review,
-        help_left=reading.meaning is not Meaning.HELP
-        or facts.help_replies(contact, line, found.now) < gate.HELP_REPLIES_A_DAY,
+        help_replies=facts.help_replies(contact, line, found.now) if reading.meaning is Meaning.HELP else 0,
     )
-
-
-def _answered_by_provider(inbound: Inbound, line: Line, reading: Reading) -> bool:
-    """True where the provider says it answered this text, or answers such a text on this line without saying so."""
-    if inbound.answered_by_provider:
-        return True
-    known = reading.meaning is Meaning.OPT_OUT and inbound.body.strip().upper() in provider.OPT_OUT_WORDS
-    return known and line.opt_outs_answered_by_provider
 
 
 def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> Message:
@@ -228,6 +208,8 @@ def _act(
 ) -> None:
     line, contact = conversation.line, conversation.contact
     proof = _proof(receipt, inbound, reading)
+    if reading.tag:
+        contact.tags.add(reading.tag)
     word = reading.rule.partition(":")[2]
     if word in (_LIFTS if line.kind == LineKind.TOLL_FREE else _LIFTS_LONG_CODES):
         ledger.set_blocked_at_provider(contact, line, False)
@@ -243,6 +225,7 @@ def _act(
             request=request,
             receipt=receipt,
             words=reading.reply,
+            language=reading.language,
             confirm=not situation.answered_by_provider,
             stands_alone=reading.meaning is not Meaning.YES,
         )
@@ -254,7 +237,14 @@ def _act(
             automatic.notify(conversation, plan.notice, receipt=receipt)
     else:
         if plan.reply:
-            automatic.say(conversation, plan.reply, kind=_template(plan.reply), receipt=receipt, words=reading.reply)
+            automatic.say(
+                conversation,
+                plan.reply,
+                kind=_template(plan.reply),
+                receipt=receipt,
+                words=reading.reply,
+                language=reading.language,
+            )
         if plan.notice:
             automatic.notify(conversation, plan.notice, receipt=receipt)
 
@@ -283,6 +273,7 @@ def _opt_out(
         receipt=receipt,
         confirm=not situation.answered_by_provider,
         words=reading.reply,
+        language=reading.language,
     )
     if situation.answered_by_provider and line not in revoked.kept:
         ledger.set_blocked_at_provider(contact, line, True)

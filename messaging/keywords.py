@@ -5,14 +5,14 @@ spacing are read over; a sentence that merely contains "stop" is conversation (F
 Courtesy, typos and sentences are read by messaging.reading.
 """
 
-import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from django.db.models import TextChoices
 
-from messaging import rulebook
+from messaging import rulebook, spelling
 
 
 class Action(TextChoices):
@@ -57,21 +57,27 @@ BUILT_IN: dict[str, Action] = {
 
 @dataclass(frozen=True)
 class Keyword:
-    """An active responder as the reader sees it. ``word`` is normalised."""
+    """An active responder as the reader sees it. ``word`` is normalised; ``responder`` and ``tag`` are their ids."""
 
     word: str
     action: str
     reply: str = ""
+    language: str = ""
+    tag: int | None = None
+    responder: int | None = None
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a text means, by which rule, and the responder's own reply where it has one."""
+    """What a text means and by which rule; of the responder that answers, where one does, what it says besides."""
 
     meaning: Meaning
     rule: str
     reply: str = ""
     every_line: bool = False
+    language: str = ""
+    tag: int | None = None
+    responder: int | None = None
 
 
 BUILT_IN_KEYWORDS = tuple(Keyword(word, action) for word, action in BUILT_IN.items())
@@ -86,11 +92,50 @@ SHIPPED_KEYWORDS = tuple(
 )
 
 
+def answered(reading: Reading, keywords: Iterable[Keyword]) -> Reading:
+    """``reading`` with its responder's reply, language and tag, where the rule that decided names one of ``keywords``.
+
+    Not where the word is only suspected: what a person has to read first is answered by nobody.
+    """
+    word = reading.rule.partition(":")[2]
+    for keyword in keywords:
+        if keyword.word == word and keyword.action == reading.meaning:
+            return replace(
+                reading,
+                reply=keyword.reply,
+                language=keyword.language,
+                tag=keyword.tag,
+                responder=keyword.responder,
+            )
+    return reading
+
+
+# ---- words as they are stored, and as they are compared ------------------------------------------------------------
+
+# Marks that decorate any letter. Those of a script of its own (Devanagari, Thai, Arabic …) belong to the word.
+_DECORATION = ("COMBINING ", "VARIATION SELECTOR")
+
+
 def normalise(text: str) -> str:
-    """Upper-case words with single spaces between them; what is neither letter nor digit only separates words."""
-    text = unicodedata.normalize("NFKC", text)
+    """Upper-case words with single spaces between them; what is neither letter nor digit only separates words.
+
+    So keywords are stored and shown. Two of them are the same word where ``compared`` says so.
+    """
     # Invisible characters sit inside words ("ST\u200bOP"), so they vanish instead of separating.
-    text = "".join(
-        char for char in text if unicodedata.category(char) not in {"Cf", "Cc", "Mn", "Me"} or char.isspace()
-    )
-    return re.sub(r"[\W_]+", " ", text).strip().upper()
+    text = "".join(char for char in text if unicodedata.category(char) not in {"Cf", "Cc"} or char.isspace())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper())
+    words = "".join(map(_letter, text)).split()
+    return unicodedata.normalize("NFKC", " ".join(words))
+
+
+def _letter(char: str) -> str:
+    if char.isalnum():
+        return char
+    if not unicodedata.category(char).startswith("M"):
+        return " "
+    return "" if unicodedata.name(char, "").startswith(_DECORATION) else char
+
+
+def compared(word: str) -> str:
+    """``word`` as the reader compares it: without case, accents and marks. Equal keywords answer the same texts."""
+    return " ".join(part for part in spelling.split(word) if any(map(str.isalnum, part)))  # the rest are marks

@@ -95,9 +95,7 @@ def install_languages(apps: Any) -> None:
         for word, action in words.items():
             if not Responder.objects.filter(keyword=word, language=language).exists():
                 active = language == Language.ENGLISH and compared(word) not in in_use
-                Responder.objects.create(
-                    keyword=word, action=action, language=language, active=active, every_line=True
-                )
+                Responder.objects.create(keyword=word, action=action, language=language, active=active, every_line=True)
 
 
 # FACTS "Elsewhere": what vendors report, not the laws' own texts.

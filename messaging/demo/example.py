@@ -16,11 +16,13 @@ from django.utils import timezone
 
 from consent import ledger, roles
 from consent.ledger import Proof
-from consent.models import Consent, Contact, Line, Organisation, User
+from consent.models import Consent, Contact, Line, Organisation, Tag, User
 from consent.vocabulary import Category, Channel, Level, Mode, RequestState
 from messaging import capture
 from messaging.demo.actors import Agent, Phones
 from messaging.demo.stage import make_line, make_user, rest, token_of, until, wait_for_open_lines
+from messaging.keywords import Action
+from messaging.models import KeywordResponder
 
 COMPANY = "Harbor Home Services"
 KEPT = "demo.json"
@@ -96,6 +98,7 @@ def load() -> None:
         return
     _enter_company()
     lines = _enter_lines()
+    _enter_responders(lines)
     users = {person.username: _enter_user(person, kept, lines) for person in PEOPLE}
     kept.token = token_of(users["booking"])
     wait_for_open_lines()
@@ -127,6 +130,17 @@ def _enter_lines() -> dict[str, Line]:
             opt_outs_answered_by_provider=True,
         ),
     }
+
+
+def _enter_responders(lines: dict[str, Line]) -> None:
+    """Two keywords of the company's own, beside the built-in ones."""
+    hours = "{company_name}: we are here Monday to Friday, 8 to 6. Outside these hours write to {support_contact}."
+    KeywordResponder(keyword="HOURS", action=Action.REPLY, reply=hours).enter()
+    quote = "Thank you! {line_name} will send you a quote within two working days."
+    wants_one = Tag.objects.create(name="wants a quote")
+    KeywordResponder(keyword="QUOTE", action=Action.REPLY, reply=quote, tag=wants_one, every_line=False).enter(
+        [lines[SCHEDULING]]
+    )
 
 
 def _enter_user(person: Person, kept: Kept, lines: dict[str, Line]) -> User:

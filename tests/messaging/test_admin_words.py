@@ -31,8 +31,7 @@ def page(row: Any, verb: str = "change") -> str:
 
 
 def save(client: Client, template: Template, body: str, level: str = "express", **more: Any) -> Any:
-    rows = {"versions-TOTAL_FORMS": template.versions.count(), "versions-INITIAL_FORMS": template.versions.count()}
-    return client.post(page(template), {"body": body, "level": level, **rows, **more})
+    return client.post(page(template), {"body": body, "level": level, "in_use": "on", **more})
 
 
 def test_a_saved_wording_is_a_new_version(olive: User, template: Template, client: Client) -> None:
@@ -49,8 +48,8 @@ def test_a_saved_wording_is_a_new_version(olive: User, template: Template, clien
     )
     old.refresh_from_db()
     assert old.body.startswith("Automatic message: {agent_name}")
-    shown = client.get(page(template)).content.decode()
-    assert "olive" in shown and "Automatic message: {agent_name}" in shown
+    shown = client.get(page(template, "history")).content.decode()
+    assert "by olive" in shown and "Automatic" in shown
 
 
 def test_the_same_words_make_no_version(olive: User, template: Template, client: Client) -> None:
@@ -78,15 +77,28 @@ def test_kind_and_line_of_a_template_stay(olive: User, template: Template, clien
 def test_a_line_gets_its_own_wording_once(olive: User, client: Client) -> None:
     line = make_line()
     address = reverse("admin:messaging_template_add")
-    fields = {"kind": Kind.HELP_REPLY, "line": line.pk, "body": "Call {support_contact}", "level": "express"}
+    fields = {
+        "kind": Kind.HELP_REPLY,
+        "line": line.pk,
+        "language": "en",
+        "body": "Call {support_contact}",
+        "level": "express",
+    }
     assert client.post(address, {**fields, "body": "Call {nobody}"}).status_code == 200
     assert not Template.objects.filter(line=line).exists()
     assert client.post(address, fields).status_code == 302
     own = Template.objects.get(line=line)
     assert own.current and own.current.number == 1 and own.current.author == olive
     assert Template.objects.for_line(Kind.HELP_REPLY, line) == own
-    assert "its own wording of this text already" in client.post(address, fields).content.decode()
-    assert client.post(address, {**fields, "line": ""}).status_code == 200
+    for again, there in (
+        (fields, own),
+        ({**fields, "line": ""}, Template.objects.get(kind=Kind.HELP_REPLY, line=None)),
+    ):
+        refused = client.post(address, again)
+        assert refused.status_code == 200 and "There is a wording of" in refused.content.decode()
+        assert page(there) in refused.content.decode(), "says where the first one is"
+    assert client.post(address, {**fields, "language": "es"}).status_code == 302
+    assert client.post(address, {**fields, "line": "", "language": "es"}).status_code == 302
 
 
 # ---- keyword responders ---------------------------------------------------------------------------------------------
@@ -95,11 +107,12 @@ def test_a_line_gets_its_own_wording_once(olive: User, client: Client) -> None:
 def test_of_a_built_in_keyword_only_the_reply_is_edited(olive: User, client: Client) -> None:
     stop = KeywordResponder.objects.get(keyword="STOP")
     line = make_line()
-    attack = {"keyword": "HALT", "action": "reply", "active": "", "lines": [line.pk], "reply": "You're out.\r\nBye"}
+    attack = {"keyword": "HALT", "action": "reply", "active": "", "every_line": "", "lines": [line.pk]}
+    attack |= {"reply": "You're out.\r\nBye", "language": "en"}
     assert client.post(page(stop), attack).status_code == 302
     stop.refresh_from_db()
     assert (stop.keyword, stop.action, stop.active, stop.built_in) == ("STOP", "opt_out", True, True)
-    assert not stop.lines.exists()
+    assert stop.every_line and not stop.lines.exists()
     assert stop.reply == "You're out.\nBye"
     assert client.post(page(stop, "delete"), {"post": "yes"}).status_code == 403
     client.post(
@@ -112,6 +125,7 @@ def test_of_a_built_in_keyword_only_the_reply_is_edited(olive: User, client: Cli
 def test_own_keywords_come_and_go(olive: User, client: Client) -> None:
     address = reverse("admin:messaging_keywordresponder_add")
     fields: dict[str, Any] = {"keyword": "opening hours!", "action": "reply", "reply": "Nine to five", "active": "on"}
+    fields["language"] = "en"
     line: Line = make_line()
     assert client.post(address, {**fields, "lines": [line.pk]}).status_code == 302
     own = KeywordResponder.objects.get(keyword="OPENING HOURS")

@@ -7,7 +7,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from messaging import keywords
-from messaging.keywords import BUILT_IN_KEYWORDS, Action, Keyword, Meaning, normalise
+from messaging.keywords import (
+    BUILT_IN_KEYWORDS,
+    Action,
+    Keyword,
+    Meaning,
+    Reading,
+    answered,
+    compared,
+    normalise,
+)
 from messaging.models import KeywordResponder
 from messaging.reading import read
 from tests.make import make_line
@@ -141,6 +150,51 @@ def test_a_stop_is_found_whatever_is_around_it(word: str, around: str, lower: bo
     assert meaning(around + (word.lower() if lower else word) + around) == "opt_out"
 
 
+# ---- words of every script ------------------------------------------------------------------------------------------
+
+# As an officer types it, as it is stored, and other ways in which contacts type it.
+WORDS = [
+    ("Arrêt", "ARRÊT", ["arret", "ARRÊT", "arre\u0302t", "Arrêt !", "«arrêt»"]),
+    ("arret", "ARRET", ["arrêt", "ÀRRÊT"]),
+    ("desinscrever-se", "DESINSCREVER SE", ["desinscrever se", "Desinscrever–Se"]),
+    ("СТАРТ", "СТАРТ", ["старт", "Старт!"]),
+    ("営業時間", "営業時間", ["営業時間", "営業時間。"]),
+    ("رقم", "رقم", ["رقم", "رَقْم"]),
+    ("समय", "समय", ["समय", "समय!"]),
+    ("रोकें", "रोकें", ["रोकें", " रोकें "]),
+    ("เปิด ปิด", "เปิด ปิด", ["เปิด  ปิด"]),
+    ("שעות", "שעות", ["שעות", "שָׁעוֹת"]),
+    ("straße", "STRASSE", ["STRASSE", "straße", "Strasse"]),
+    ("don't", "DON T", ["don't", "DON’T", "don t"]),
+    ("24-7", "24 7", ["24-7", "24/7"]),
+]
+
+
+@pytest.mark.parametrize(("typed", "stored", "texts"), WORDS, ids=[word for word, _, _ in WORDS])
+def test_a_keyword_of_any_script_is_found(typed: str, stored: str, texts: list[str]) -> None:
+    assert normalise(typed) == stored
+    for text in [typed, stored, *texts]:
+        assert read(text, [Keyword(stored, Action.REPLY)]).rule == f"keyword:{stored}", text
+
+
+def test_what_is_compared_is_what_the_reader_compares() -> None:
+    assert compared("ARRÊT") == compared("arret") == compared(" Arrêt! ")
+    assert compared("OPT OUT") == compared("opt-out") != compared("OPTOUT")
+    assert compared("Ｈours") == compared("hours")
+
+
+def test_who_answers_is_known_where_the_rule_names_a_responder() -> None:
+    own = Keyword("JOIN", Action.OPT_IN, "Hello", "es", 7, 12)
+    found = answered(Reading(Meaning.OPT_IN, "keyword:JOIN"), [*BUILT_IN_KEYWORDS, own])
+    assert (found.reply, found.language, found.tag, found.responder) == ("Hello", "es", 7, 12)
+    stop = Keyword("STOP", Action.OPT_OUT, "Bye", "en", None, 3)
+    assert answered(read("stop please", [stop]), [stop]).responder == 3, "courtesy changes nothing"
+    suspected = Reading(Meaning.REVIEW, "typo:STOP")
+    assert answered(suspected, [stop]) == suspected
+    talk = read("hello there", [stop])
+    assert answered(talk, [stop]) == talk
+
+
 # ---- responders as officers edit them -------------------------------------------------------------------------------
 
 
@@ -157,7 +211,7 @@ def test_built_in_words_are_shipped_and_active() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("word", ["yes", "NO!", " Yes "])
+@pytest.mark.parametrize("word", ["yes", "NO!", " Yes ", "Yés", "ｎｏ"])
 def test_yes_and_no_are_reserved(word: str) -> None:
     assert "keyword" in refused(keyword=word, action="opt_in")
 
@@ -177,7 +231,8 @@ def test_a_word_is_claimed_once(word: str) -> None:
         ({"keyword": "HOURS", "action": "reply", "reply": "x" * 501}, "reply"),
         ({"keyword": "HOURS", "action": "reply", "reply": "{nobody}"}, "reply"),
         ({"keyword": "HOURS", "action": "shout", "reply": "x"}, "action"),
-        ({"keyword": "STOPPEN", "action": "opt_out", "built_in": True, "active": False}, "active"),
+        ({"keyword": "STOPPEN", "action": "opt_out", "built_in": True, "active": False}, "__all__"),
+        ({"keyword": "STOPPEN", "action": "opt_out", "built_in": True, "every_line": False}, "__all__"),
     ],
 )
 def test_what_officers_cannot_save(fields: dict[str, object], field: str) -> None:
@@ -192,7 +247,9 @@ def test_a_responder_counts_on_its_lines_while_active() -> None:
     hours.save()
     assert hours.keyword == "HOURS"
     on = KeywordResponder.objects.on
-    assert hours in on(here) and hours in on(there), "no line chosen: all"
+    assert hours in on(here) and hours in on(there)
+    hours.every_line = False
+    hours.save()
     hours.lines.set([here])
     assert hours in on(here) and hours not in on(there)
     hours.active = False
