@@ -29,7 +29,7 @@ LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-pg test-browser soak check fmt lock clean
+.PHONY: help setup demo test test-pg test-browser pictures soak check fmt lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
@@ -68,6 +68,9 @@ test-pg: setup ## Run the same tests on PostgreSQL and Redis (DATABASE_URL=, RED
 
 test-browser: setup ## People at work in Chromium, against the running example (needs Chromium)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+
+pictures: setup ## Take the README's pictures anew from the example (needs Chromium)
+	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -q -m browser tests/browser/take_pictures.py $(ARGS)
 
 soak: setup ## Play many random histories against the rules of what must never happen (HISTORIES=300)
 	@$(EMBEDDED) $(TEST_KEYS) HISTORIES=$${HISTORIES:-300} $(BIN)/python -m pytest tests/messaging/test_never.py $(ARGS)

@@ -97,7 +97,7 @@ SIDEBAR: list[dict[str, Any]] = [
                 "active": lambda request: _tries_a_text(request),
             },
             _page("Tags", "sell", "consent.tag"),
-            _page("Countries that demand the footer", "public", "messaging.footercountry"),
+            _page("Footer countries", "public", "messaging.footercountry"),
             _page("Do not contact", "block", "consent.donotcontact"),
             _page("Holidays", "event_busy", "consent.holiday"),
         ],

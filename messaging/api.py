@@ -23,8 +23,9 @@ from consent.gate import Decision
 from consent.models import Consent, Contact, Line, Organisation, User
 from consent.vocabulary import RequestState, Status
 from messaging import facts, outbound
-from messaging.models import Conversation, IdempotencyKey, Message
+from messaging.models import Conversation, IdempotencyKey, Message, Notice
 from messaging.models.message import Direction, MessageStatus
+from messaging.thread import entries
 
 S = MessageStatus
 
@@ -230,6 +231,20 @@ class Withdraw(APIView):
         return Response(shown_message(message, _user(request)))
 
 
+class Confirm(APIView):
+    parser_classes = [Json]
+    permission_classes = [May]
+    needs = "messaging.send_text"
+
+    def post(self, request: Request, uuid: Any) -> Response:
+        """Stand by a text of one's own that is older than a day. 409 with the reason where it does not wait."""
+        try:
+            message = outbound.confirm(_own_message(request, uuid), _user(request))
+        except outbound.TextError as error:
+            return Response({"detail": str(error)}, status=status.HTTP_409_CONFLICT)
+        return Response(shown_message(message, _user(request)))
+
+
 # ---- consent --------------------------------------------------------------------------------------------------------
 
 
@@ -303,33 +318,20 @@ class Thread(APIView):
 
 
 def thread(conversation: Conversation, user: User) -> list[dict[str, Any]]:
-    """The conversation as ``user`` may see it.
-
-    Texts that are held back, and keywords that rules acted on, are not for agents; others see that they exist, but a
-    held-back text's words are evidence for officers and not shown here.
-    """
-    sees_all = user.has_perm("consent.use_every_line")
-    texts = conversation.messages.select_related("author")
-    notices = conversation.notices.all()
-    if not sees_all:
-        texts = texts.exclude(status__in=[S.HELD_BACK, S.KEYWORD])
-        notices = notices.filter(to=None) | notices.filter(to=user)
-    items = [(text.created, 0, text.pk, _shown_text(text)) for text in texts]
-    items += [
-        (
-            notice.created,
-            1,
-            notice.pk,
-            {
-                "type": "notice",
-                "kind": notice.kind.removeprefix("notice_"),
-                "text": notice.text,
-                "created": _iso(notice.created),
-            },
-        )
-        for notice in notices
+    """The whole conversation as ``user`` may see it (messaging.thread), a held-back text without its words."""
+    return [
+        _shown_notice(entry) if isinstance(entry, Notice) else _shown_text(entry)
+        for entry in entries(conversation, user)
     ]
-    return [shown for *_, shown in sorted(items, key=lambda item: item[:3])]
+
+
+def _shown_notice(notice: Notice) -> dict[str, Any]:
+    return {
+        "type": "notice",
+        "kind": notice.kind.removeprefix("notice_"),
+        "text": notice.text,
+        "created": _iso(notice.created),
+    }
 
 
 def _shown_text(text: Message) -> dict[str, Any]:

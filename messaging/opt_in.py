@@ -4,7 +4,7 @@ The table is pure: a situation in, a plan out, the first row that fits. The verb
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,14 @@ from messaging.models.review import Doubt
 from messaging.wordings import Kind
 
 S = MessageStatus
+
+# PRODUCT "Rules around the flows": what was written longer ago than this may be out of date.
+FRESH = dt.timedelta(hours=24)
+AUTHOR_CONFIRMS = "author_confirms"
+WAITS_FOR_ITS_AUTHOR = (
+    "It was written more than a day before it could leave, so it may be out of date. "
+    "It leaves when its author confirms it."
+)
 
 
 class Show(StrEnum):
@@ -186,7 +194,7 @@ def ask(
 
     ``level`` is the consent a YES gives; without it, what the wording declares.
     """
-    version = automatic.wording(Kind(_PURPOSE[kind].value), conversation.line)
+    version = automatic.wording(Kind(_PURPOSE[kind].value), conversation.line, conversation.contact)
     request = OptInRequest.objects.create(
         contact=conversation.contact,
         line=conversation.line,
@@ -299,6 +307,7 @@ def accept(
     request: OptInRequest | None = None,
     receipt: Receipt | None = None,
     words: str = "",
+    language: str = "",
     confirm: bool = True,
     stands_alone: bool = True,
 ) -> bool:
@@ -328,9 +337,55 @@ def accept(
         conversation=conversation, purpose__in=[*REQUESTS, Purpose.OPT_OUT_CONFIRMATION, Purpose.WAY_BACK]
     ).update(status=S.CANCELLED, reason="opted_in", reason_text="The contact opted in meanwhile.")
     if confirm and (request or not was_in):  # one per opt-in: who is in already, is not told so again
-        automatic.say(conversation, Purpose.OPT_IN_CONFIRMATION, receipt=receipt, words=words)
+        automatic.say(conversation, Purpose.OPT_IN_CONFIRMATION, receipt=receipt, words=words, language=language)
     release(conversation, receipt)
     return True
+
+
+@dataclass(frozen=True)
+class LetGo:
+    """Held texts that were let go, and those too old for that, which wait for their authors."""
+
+    fresh: list[Message]
+    late: list[Message]
+
+    def by(self, author: User) -> "LetGo":
+        return LetGo(
+            [text for text in self.fresh if text.author == author],
+            [text for text in self.late if text.author == author],
+        )
+
+    def authors(self) -> list[User]:
+        return list({text.author.pk: text.author for text in [*self.fresh, *self.late] if text.author}.values())
+
+
+def let_go(conversation: Conversation, held: Iterable[Message]) -> LetGo:
+    """Queue ``held`` in the order written, behind what is queued already; the gate decides again when each is claimed.
+
+    What was written more than 24 hours ago stays held until its author confirms it (``outbound.confirm``).
+    """
+    now = timezone.now()
+    done = LetGo([], [])
+    for message in sorted(held, key=lambda text: (text.created, text.pk)):
+        if now - message.created > FRESH:
+            message.reason, message.reason_text = AUTHOR_CONFIRMS, WAITS_FOR_ITS_AUTHOR
+            done.late.append(message)
+        else:
+            message.status, message.place = S.QUEUED, conversation.next_place()
+            message.reason = message.reason_text = ""
+            done.fresh.append(message)
+        message.save(update_fields=["status", "place", "reason", "reason_text"])
+    return done
+
+
+def in_words(done: LetGo, *, one: str, many: str, whose: str) -> str:
+    """What was let go and what waits for ``whose`` word, for a notice. Empty where nothing was held."""
+    fresh, late = len(done.fresh), len(done.late)
+    goes = {0: "", 1: f"The text that waited {one}."}.get(fresh, f"{fresh} texts that waited {many}.")
+    waits = {0: "", 1: f"1 text is older than a day and waits for {whose} word."}.get(
+        late, f"{late} texts are older than a day and wait for {whose} word."
+    )
+    return f"{goes} {waits}".strip()
 
 
 def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
@@ -340,12 +395,9 @@ def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
     back before an opt-out stays hidden (flow 8).
     """
     ordinary = Message.objects.waiting().filter(conversation=conversation, purpose=Purpose.ORDINARY)
-    held = list(ordinary.filter(status=S.HELD).order_by("created", "pk"))
+    held = list(ordinary.filter(status=S.HELD).select_related("author"))
     meanwhile = ordinary.filter(status=S.DEFERRED, reason=Reason.INBOUND_UNSETTLED).order_by("created", "pk")
-    for message in held:
-        message.status, message.place = S.QUEUED, conversation.next_place()
-        message.reason = message.reason_text = ""
-        message.save(update_fields=["status", "place", "reason", "reason_text"])
+    done = let_go(conversation, held)
     for message in meanwhile:
         message.place = conversation.next_place()
         message.save(update_fields=["place"])
@@ -354,11 +406,11 @@ def release(conversation: Conversation, receipt: Receipt | None = None) -> None:
         shown.save(update_fields=["status", "marks"])
         conversation.unread_since = conversation.unread_since or timezone.now()
     conversation.save(update_fields=["unread_since", "last_activity"])
-    authors: list[Any] = list({message.author_id: message.author for message in held if message.author}.values())
-    detail = {0: "", 1: "The text that waited is on its way."}.get(
-        len(held), f"{len(held)} texts that waited are on their way."
-    )
-    automatic.notify(conversation, Kind.NOTICE_OPTED_IN, to=authors or [None], receipt=receipt, detail=detail)
+    for author in done.authors():
+        detail = in_words(done.by(author), one="is on its way", many="are on their way", whose="your")
+        automatic.notify(conversation, Kind.NOTICE_OPTED_IN, to=[author], receipt=receipt, detail=detail)
+    if not done.authors():
+        automatic.notify(conversation, Kind.NOTICE_OPTED_IN, receipt=receipt)
 
 
 def _authors(messages: Any) -> list[User]:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -21,9 +22,9 @@ from consent import clock, gate
 from consent.gate import Purpose, Reason, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
-from messaging import automatic, bell, facts, opt_in, provider, rendering, text
+from messaging import automatic, bell, facts, footer, opt_in, provider, rendering, text
 from messaging.automatic import STATUS_FOR
-from messaging.models import Conversation, Message, Receipt, TemplateVersion
+from messaging.models import Conversation, Message, Receipt, SavedTextVersion, TemplateVersion
 from messaging.models.message import DOES_NOT_WAIT, LEFT, Direction, MessageQuerySet, MessageStatus
 from messaging.provider import ProviderError
 from messaging.wordings import Kind
@@ -40,7 +41,7 @@ LONGEST_PAUSE = dt.timedelta(seconds=60)
 # How many conversations are looked at together.
 PAGE = 500
 # Twilio takes no more.
-LONGEST_TEXT = 1600
+LONGEST_TEXT = rendering.LONGEST_TEXT
 
 
 class TextError(Exception):
@@ -50,40 +51,58 @@ class TextError(Exception):
 # ---- submit ---------------------------------------------------------------------------------------------------------
 
 
-def submit(*, line: Line, to: str, body: str, author: User, basis: str = "") -> Message:
+def submit(
+    *, line: Line, to: str, body: str, author: User, basis: str = "", saved_text: SavedTextVersion | None = None
+) -> Message:
     """Take one ordinary text for ``to`` (E.164) and let the gate decide: queued, held, deferred or refused.
 
     A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9).
+    ``basis`` is why the author thinks they may be asked; ``saved_text`` where the words come from.
     Every text is kept, refused ones with their reason. Raises TextError for one that is too long to be sent.
     """
     with transaction.atomic():
         contact = Contact.objects.lock(to)
         conversation = Conversation.objects.between(contact, line)
-        if len(_as_it_leaves(conversation, body, author)[0]) > LONGEST_TEXT:
+        # Whether it will end with the footer is known only when it leaves.
+        if len(with_footer(conversation, body, author)[0]) > LONGEST_TEXT:
             raise TextError(f"Together with its footer this text is longer than {LONGEST_TEXT} characters. Shorten it.")
-        found = facts.gather(line, to, contact=contact)
-        decision = gate.decide(found)
-        if decision.reason is Reason.CONSENT_MISSING:
-            _ask_first(conversation, author, basis)
-        elif decision.verdict in {Verdict.SEND, Verdict.DEFER} and _must_be_told(found, conversation):
-            automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
+        decision = _decide(conversation, author, basis)
         message = Message.objects.create(
             conversation=conversation,
             direction=Direction.OUT,
             purpose=Purpose.ORDINARY,
             body=body,
-            status=STATUS_FOR[decision.verdict],
-            reason="" if decision.may_send else decision.reason,
-            reason_text="" if decision.may_send else decision.text,
-            not_before=decision.until if decision.verdict is Verdict.DEFER else None,
+            **_what_becomes_of_it(decision),
             place=conversation.next_place(),
             author=author,
+            saved_text=saved_text,
             created=timezone.now(),
         )
         conversation.is_open = True
         conversation.save(update_fields=["is_open", "last_activity"])
         bell.ring_send()
     return message
+
+
+def _decide(conversation: Conversation, author: User, basis: str = "") -> gate.Decision:
+    """The gate's answer to an ordinary text. What has to go before it is put on its way: a request, or a disclaimer."""
+    found = facts.gather(conversation.line, conversation.contact.number, contact=conversation.contact)
+    decision = gate.decide(found)
+    if decision.reason is Reason.CONSENT_MISSING:
+        _ask_first(conversation, author, basis)
+    elif decision.verdict in {Verdict.SEND, Verdict.DEFER} and _must_be_told(found, conversation):
+        automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
+    return decision
+
+
+def _what_becomes_of_it(decision: gate.Decision) -> dict[str, Any]:
+    """The fields of an ordinary text that the gate's answer decides."""
+    return {
+        "status": STATUS_FOR[decision.verdict],
+        "reason": "" if decision.may_send else decision.reason,
+        "reason_text": "" if decision.may_send else decision.text,
+        "not_before": decision.until if decision.verdict is Verdict.DEFER else None,
+    }
 
 
 def _ask_first(conversation: Conversation, author: User | None, basis: str = "") -> None:
@@ -101,11 +120,22 @@ def _must_be_told(found: gate.Facts, conversation: Conversation) -> bool:
     )
 
 
-def _as_it_leaves(conversation: Conversation, body: str, author: User | None) -> tuple[str, TemplateVersion]:
-    """An ordinary text with its footer, and the footer's wording."""
-    footer = automatic.wording(Kind.FOOTER, conversation.line)
-    values = automatic.values(conversation.line, conversation.contact, author)
-    return text.with_footer(body, rendering.render(footer.body, Kind.FOOTER, values)), footer
+def with_footer(conversation: Conversation, body: str, author: User | None) -> tuple[str, TemplateVersion | None]:
+    """An ordinary text with the footer, and the footer's wording; without either where it tells how to stop itself."""
+    if text.tells_how_to_stop(body):
+        return body, None
+    line, contact = conversation.line, conversation.contact
+    wording = automatic.wording(Kind.FOOTER, line, contact)
+    values = automatic.values(line, contact, author)
+    words = rendering.render(wording.body, Kind.FOOTER, values, wording.template.language)
+    return text.with_footer(body, words), wording
+
+
+def _as_it_leaves(message: Message, now: dt.datetime) -> tuple[str, TemplateVersion | None]:
+    """The words of an ordinary text that leaves now, and the wording of the footer where they end with it."""
+    if not footer.due(message.conversation, now):
+        return message.body, None
+    return with_footer(message.conversation, message.body, message.author)
 
 
 def withdraw(message: Message, by: User) -> Message:
@@ -120,6 +150,28 @@ def withdraw(message: Message, by: User) -> Message:
         message.status, message.reason, message.reason_text = S.CANCELLED, "withdrawn", "Withdrawn by its author."
         message.marks = [*message.marks, "withdrawn"]
         message.save(update_fields=["status", "reason", "reason_text", "marks"])
+    return message
+
+
+def confirm(message: Message, by: User) -> Message:
+    """An author stands by a text that was let go more than a day after it was written: through the gate again, and
+    behind what was written since. Raises TextError where it does not wait for that, or is not theirs.
+    """
+    with transaction.atomic():
+        contact = Contact.objects.lock_pk(message.conversation.contact_id)
+        message.refresh_from_db()
+        if message.author_id != by.pk or message.purpose != Purpose.ORDINARY:
+            raise TextError("Only its author can confirm a text.")
+        if message.status != S.HELD or message.reason != opt_in.AUTHOR_CONFIRMS:
+            raise TextError(f"This text does not wait for your word: it is {message.get_status_display().lower()}.")
+        conversation = Conversation.objects.select_related("line").get(pk=message.conversation_id)
+        conversation.contact = contact
+        became = _what_becomes_of_it(_decide(conversation, by))
+        for name, value in became.items():
+            setattr(message, name, value)
+        message.place = conversation.next_place()
+        message.save(update_fields=[*became, "place"])
+        bell.ring_send()
     return message
 
 
@@ -205,7 +257,7 @@ def _stand_behind(conversation: Conversation) -> None:
 
 def _begin(message: Message, now: dt.datetime) -> None:
     if message.purpose == Purpose.ORDINARY:
-        message.sent_body, message.wording = _as_it_leaves(message.conversation, message.body, message.author)
+        message.sent_body, message.wording = _as_it_leaves(message, now)
     message.status, message.claimed_at = S.SENDING, now
     message.reason = message.reason_text = ""
     message.save(update_fields=["status", "claimed_at", "sent_body", "wording", "reason", "reason_text"])

@@ -33,7 +33,7 @@ def last_day(opened: dt.date) -> dt.date:
 
 
 def days_left(review: Review, today: dt.date) -> int:
-    """Business days on which it can still be decided, today included."""
+    """Of the ten business days, how many are left; 0 when the last one has come."""
     assert review.last_day is not None  # only revocations have a clock
     return holidays.business_days_left(today, review.last_day, Holiday.objects.days(holidays.CLOCK_COUNTRY))
 
@@ -77,9 +77,10 @@ def it_was_no_opt_out(review: Review, *, by: User, reason: str) -> None:
         conversation = review.conversation
         proof = _proof(review.message, by, reason)
         ledger.close_review(conversation.contact, conversation.line, proof, at=timezone.now())
-        released = _let_go_on(conversation)
+        done = _let_go_on(conversation)
         _ask_whom_the_review_kept_from_being_asked(review)
-        detail = {0: "", 1: "The text that waited goes on."}.get(released, f"{released} texts that waited go on.")
+        whose = "its author's" if len(done.late) == 1 else "their authors'"
+        detail = opt_in.in_words(done, one="goes on", many="go on", whose=whose)
         automatic.notify(conversation, Kind.NOTICE_REVIEW_CLOSED, detail=detail)
         bell.ring_send()
 
@@ -156,19 +157,10 @@ def _opt_out(review: Review, by: User | None, reason: str) -> None:
     bell.ring_send()
 
 
-def _let_go_on(conversation: Conversation) -> int:
-    """Queue what was held because of the review, in the order written; the gate decides again when each is claimed."""
-    held = (
-        Message.objects.waiting()
-        .filter(conversation=conversation, status=MessageStatus.HELD, reason=Reason.UNDER_REVIEW)
-        .order_by("created", "pk")
-    )
-    released = list(held)
-    for message in released:
-        message.status, message.place = MessageStatus.QUEUED, conversation.next_place()
-        message.reason = message.reason_text = ""
-        message.save(update_fields=["status", "place", "reason", "reason_text"])
-    return len(released)
+def _let_go_on(conversation: Conversation) -> opt_in.LetGo:
+    """Let go what was held because of the review."""
+    waiting = Message.objects.waiting().filter(conversation=conversation, status=MessageStatus.HELD)
+    return opt_in.let_go(conversation, waiting.filter(reason=Reason.UNDER_REVIEW).select_related("author"))
 
 
 def _ask_whom_the_review_kept_from_being_asked(review: Review) -> None:

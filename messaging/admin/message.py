@@ -33,8 +33,25 @@ TONES = {
 }
 
 # Why a text did not leave: the gate's reasons, and what happened to it later.
-_LATER = ["withdrawn", "request_expired", "request_failed", "disclaimer_failed", "opted_in", "too_late", "provider"]
+_LATER = [
+    "withdrawn",
+    "author_confirms",
+    "request_expired",
+    "request_failed",
+    "disclaimer_failed",
+    "opted_in",
+    "too_late",
+    "provider",
+]
 REASONS = [reason.value for reason in Reason if reason is not Reason.ALLOWED] + _LATER + ["unknown"]
+
+
+# The list of refused texts: what somebody tried, and what kept it.
+REFUSED = ["created", "shown_contact", "shown_line", "who", "shown_words", "gate_rule", "why"]
+
+
+def _in_words(reason: str) -> str:
+    return reason.replace("_", " ").capitalize()
 
 
 class ReasonFilter(admin.SimpleListFilter):
@@ -42,7 +59,7 @@ class ReasonFilter(admin.SimpleListFilter):
     parameter_name = "reason"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(reason, reason.replace("_", " ").capitalize()) for reason in REASONS]
+        return [(reason, _in_words(reason)) for reason in REASONS]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
         return queryset.filter(reason=self.value()) if self.value() in REASONS else queryset
@@ -155,6 +172,20 @@ class MessageAdmin(InConversation, ReadOnlyScreen, ContactScreen):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return shown_texts(super().get_queryset(request), request)
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return REFUSED if request.GET.get("status__exact") == S.REFUSED else self.list_display
+
+    @admin.display(description="who tried", ordering="author")
+    def who(self, text: Message) -> str:
+        by = (text.author.get_full_name() or text.author.get_username()) if text.author else ""
+        if not text.is_automatic:
+            return by or "Somebody"
+        return f"Optline: {text.get_purpose_display()}{f', for {by}' if by else ''}"
+
+    @admin.display(description="rule", ordering="reason")
+    def gate_rule(self, text: Message) -> str:
+        return _in_words(text.reason)
+
     @admin.display(description="status", ordering="status")
     def shown_status(self, text: Message) -> SafeString:
         return badge(text.get_status_display(), TONES.get(S(text.status), ""))
@@ -169,7 +200,7 @@ class MessageAdmin(InConversation, ReadOnlyScreen, ContactScreen):
 
     @admin.display(description="reason", ordering="reason")
     def why(self, text: Message) -> str:
-        return text.reason_text or text.reason.replace("_", " ")
+        return text.reason_text or _in_words(text.reason)
 
     @admin.display(description="purpose")
     def shown_purpose(self, text: Message) -> str:

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from consent.admin.numbers import signed_in
 from messaging.models import Message, Notice
 from messaging.models.message import MessageStatus
+from messaging.thread import notices_for, texts_for
 
 HELD_BACK_WORDS = "Held back until the contact agrees."
 
@@ -23,18 +24,13 @@ def on_own_lines(rows: QuerySet[Any], request: HttpRequest, line: str) -> QueryS
 
 
 def shown_texts(rows: QuerySet[Message], request: HttpRequest) -> QuerySet[Message]:
-    """Agents see neither texts that are held back nor keywords that a rule acted on (as api.thread shows them)."""
-    if sees_all(request):
-        return rows
-    hidden = [MessageStatus.HELD_BACK, MessageStatus.KEYWORD]
-    return on_own_lines(rows, request, "conversation__line").exclude(status__in=hidden)
+    """The texts on the user's lines that they may see."""
+    return texts_for(signed_in(request), on_own_lines(rows, request, "conversation__line"))
 
 
 def shown_notices(rows: QuerySet[Notice], request: HttpRequest) -> QuerySet[Notice]:
-    """Agents see the notices to themselves and to everyone on their lines."""
-    if sees_all(request):
-        return rows
-    return on_own_lines(rows, request, "conversation__line").filter(Q(to=None) | Q(to=signed_in(request)))
+    """The notices on the user's lines that they may see."""
+    return notices_for(signed_in(request), on_own_lines(rows, request, "conversation__line"))
 
 
 def words(text: Message) -> str:

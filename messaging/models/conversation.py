@@ -1,3 +1,5 @@
+import datetime as dt
+
 from django.conf import settings
 from django.db import models
 
@@ -9,6 +11,9 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
     def between(self, contact: Contact, line: Line) -> "Conversation":
         """The thread of one contact on one line, made if missing, under the contact's lock."""
         return self.get_or_create(contact=contact, line=line)[0]
+
+    def unread(self) -> "ConversationQuerySet":
+        return self.filter(unread_since__isnull=False)
 
 
 class Conversation(models.Model):
@@ -32,6 +37,12 @@ class Conversation(models.Model):
         ]
         indexes = [
             models.Index(fields=["line", "-last_activity"]),
+            models.Index(fields=["is_open", "-last_activity"], name="conversations_by_activity"),
+            models.Index(
+                fields=["is_open", "-last_activity"],
+                condition=models.Q(unread_since__isnull=False),
+                name="unread_ones_by_activity",
+            ),
             models.Index(
                 fields=["line", "unread_since"],
                 condition=models.Q(unread_since__isnull=False),
@@ -41,6 +52,14 @@ class Conversation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} on {self.line.name}"
+
+    def seen(self, at: dt.datetime) -> bool:
+        """Somebody who works on the line has read it as it stood when ``last_activity`` was ``at``.
+
+        False, and still unread, where anything came since: a text that arrives in between must not go unnoticed.
+        """
+        as_seen = Conversation.objects.filter(pk=self.pk, last_activity=at)
+        return bool(as_seen.update(unread_since=None))
 
     def next_place(self) -> int:
         """The next place in the queue, under the contact's lock. Places, not ids, say what leaves first: a held text is

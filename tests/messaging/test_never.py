@@ -28,6 +28,7 @@ from messaging import capture, inbound, outbound, review
 from messaging.models import Message, Receipt, Review
 from messaging.models.message import MessageStatus
 from messaging.models.review import Doubt
+from messaging.opt_in import AUTHOR_CONFIRMS
 from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, OMAR, make_agent, make_line, make_officer
@@ -116,6 +117,7 @@ class Histories(RuleBasedStateMachine):
         self.known: dict[tuple[str, str], Known] = defaultdict(Known)
         self.barred: set[str] = set()
         self.posted: list[dict[str, str]] = []
+        self.wait_for_authors: set[str] = set()
 
     def teardown(self) -> None:
         if hasattr(self, "savepoint"):
@@ -142,6 +144,13 @@ class Histories(RuleBasedStateMachine):
         text = Message.objects.waiting().filter(conversation__contact__number=to, purpose=Purpose.ORDINARY).last()
         if text and text.author:
             outbound.withdraw(text, text.author)
+
+    @rule(to=NUMBERS)
+    def author_confirms(self, to: str) -> None:
+        late = Message.objects.filter(conversation__contact__number=to, reason=AUTHOR_CONFIRMS, status="held").last()
+        if late and late.author:
+            self.wait_for_authors.discard(str(late.uuid))
+            outbound.confirm(late, late.author)
 
     @rule(
         sender=NUMBERS,
@@ -272,6 +281,7 @@ class Histories(RuleBasedStateMachine):
         known, purpose, now = self.known[to, line], Purpose(message.purpose), timezone.now()
         state = Consent.objects.filter(contact__number=to, line__number=line).first()
         assert uuid not in [sent.callback_url.rpartition("m=")[2] for sent in self.provider.sent], "sent twice"
+        assert uuid not in self.wait_for_authors, "a text of long ago without its author's word"
         assert to not in self.barred, "a text to a number on the do-not-contact list"
         assert not Receipt.objects.unsettled().filter(number=to).exists(), "a text overtook an unread webhook"
         if known.is_out():
@@ -345,7 +355,11 @@ class Histories(RuleBasedStateMachine):
                 if state is None:
                     continue  # asked, but the provider has not taken the request yet
                 assert state.status != Status.OPTED_OUT, "a held text survived an opt-out"
-                assert state.status != Status.OPTED_IN or state.review_since, "a held text was forgotten"
+                if text.reason == AUTHOR_CONFIRMS:
+                    assert timezone.now() - text.created > DAY
+                    self.wait_for_authors.add(str(text.uuid))
+                else:
+                    assert state.status != Status.OPTED_IN or state.review_since, "a held text was forgotten"
 
 
 @pytest.mark.django_db

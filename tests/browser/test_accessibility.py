@@ -1,0 +1,58 @@
+"""No serious finding of axe-core on the main screens, in light and dark, wide and narrow."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+OFFICERS_SCREENS = {
+    "dashboard": "/admin/",
+    "contacts": "/admin/consent/contact/",
+    "review queue": "/admin/messaging/review/",
+    "template": "/admin/messaging/template/1/change/",
+    "responders": "/admin/messaging/keywordresponder/",
+    "try a text": "/admin/messaging/keywordresponder/try/",
+    "line": "/admin/consent/line/1/change/",
+    "organisation": "/admin/consent/organisation/1/change/",
+    "do not contact": "/admin/consent/donotcontact/look-up/",
+    "ledger": "/admin/consent/ledgerentry/",
+    "contact": "/admin/consent/contact/5/change/",
+    "a review": "the first review",
+}
+AGENTS_SCREENS = {"dashboard": "/admin/", "inbox": "/admin/messaging/conversation/", "thread": "the first thread"}
+
+
+def findings(page: Page) -> list[str]:
+    """Serious and critical ones: rule, what it says, and the first place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {each['help']} ({len(each['nodes'])} times, first {each['nodes'][0]['html'][:200]})"
+        for each in found
+        if each["impact"] in {"serious", "critical"}
+    ]
+
+
+def look_at(page: Page, address: str) -> None:
+    if address == "the first review":
+        page.goto("/admin/messaging/review/")
+        page.locator("#result_list a[href*='/review/']").first.click()
+    elif address == "the first thread":
+        page.goto("/admin/messaging/conversation/")
+        page.locator("main a[href*='/messaging/conversation/'][href$='/change/']").first.click()
+    else:
+        page.goto(address)
+    page.wait_for_load_state("networkidle")
+
+
+@pytest.mark.parametrize("size", ["wide", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("who", ["olivia", "ana"])
+def test_no_serious_finding(sign_in: Callable[..., Page], who: str, scheme: str, size: str) -> None:
+    page = sign_in(who, size=size, color_scheme=scheme)
+    found = {}
+    for name, address in (OFFICERS_SCREENS if who == "olivia" else AGENTS_SCREENS).items():
+        look_at(page, address)
+        if serious := findings(page):
+            found[name] = serious
+    assert found == {}
