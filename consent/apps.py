@@ -7,7 +7,8 @@ class ConsentConfig(AppConfig):
     verbose_name = "Consent"
 
     def ready(self) -> None:
-        from consent import checks, triggers  # noqa: F401  (checks register themselves)
+        from consent import checks, search, triggers  # noqa: F401  (checks register themselves)
 
         pre_migrate.connect(triggers.lift_before_migrate, sender=self)
         post_migrate.connect(triggers.install_after_migrate, sender=self)
+        post_migrate.connect(search.install_after_migrate, sender=self)

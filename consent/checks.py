@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connections
 from django.utils import timezone
 
-from consent import triggers
+from consent import search, triggers
 from consent.vocabulary import LineKind
 
 # How long before a change of the revocation scope the check begins to remind of it.
@@ -66,6 +66,29 @@ def triggers_are_there(databases: Iterable[str] | None = None, **kwargs: Any) ->
                     f"The database does not protect the ledger: {', '.join(gone)} missing.",
                     hint="Run manage.py migrate; it installs them. Find out who removed them.",
                     id="consent.E004",
+                )
+            )
+    return found
+
+
+@register(Tags.database)
+def contacts_are_found_fast(databases: Iterable[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    for alias in databases or []:
+        connection = connections[alias]
+        try:
+            if search.TABLE not in connection.introspection.table_names():
+                continue  # not migrated yet
+            gone = search.missing(connection)
+        except DatabaseError:
+            continue  # an unreachable database is readyz's to report
+        if gone:
+            found.append(
+                Warning(
+                    f"Searching contacts reads every one of them: {', '.join(gone)} missing.",
+                    hint="Let a superuser of the database run CREATE EXTENSION pg_trgm in it, then run manage.py "
+                    "migrate, which makes the indexes.",
+                    id="consent.W002",
                 )
             )
     return found

@@ -214,6 +214,13 @@ class Revoked:
     repeated: list[Line]
     kept: list[Line]
 
+    def add(self, kind: EntryKind, line: Line) -> None:
+        {
+            EntryKind.OPTED_OUT: self.ended,
+            EntryKind.OPT_OUT_REPEATED: self.repeated,
+            EntryKind.OPT_OUT_OUTDATED: self.kept,
+        }[kind].append(line)
+
     @property
     def out(self) -> list[Line]:
         return sorted([*self.ended, *self.repeated], key=lambda line: line.pk)
@@ -231,11 +238,25 @@ def opt_out(contact: Contact, origin: Line | None, proof: Proof, *, occurred_at:
     barrier.revocation_under_way()
     for line in Line.objects.in_scope(scope, origin):
         kind = _opt_out_on(contact, line, proof, digest, occurred_at, scope, category)
-        {
-            EntryKind.OPTED_OUT: revoked.ended,
-            EntryKind.OPT_OUT_REPEATED: revoked.repeated,
-            EntryKind.OPT_OUT_OUTDATED: revoked.kept,
-        }[kind].append(line)
+        revoked.add(kind, line)
+    return revoked
+
+
+def copy_opt_outs(source: Contact, target: Contact, proof: Proof) -> Revoked:
+    """Write on ``target`` every opt-out that holds for ``source``, with the time and the reach it has there.
+
+    The caller holds both locks. Nothing else is copied: consent doesn't move.
+    """
+    revoked = Revoked([], [], [])
+    digest = entries.keep(proof.evidence)
+    barrier.revocation_under_way()
+    out = Consent.objects.filter(contact=source, status=Status.OPTED_OUT).select_related("line").order_by("line_id")
+    for consent in out:
+        said = LedgerEntry.objects.filter(contact=source, line=consent.line, kind__in=REVOCATIONS)
+        last = said.order_by("-occurred_at", "-seq").first()
+        assert last is not None and consent.opted_out_at is not None  # only an entry makes a contact opted out
+        kind = _opt_out_on(target, consent.line, proof, digest, consent.opted_out_at, last.scope, last.scope_category)
+        revoked.add(kind, consent.line)
     return revoked
 
 

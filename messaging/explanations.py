@@ -24,6 +24,8 @@ _LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "pt": "Portugues
 def why(rule: str) -> str:
     """A sentence for a rule's id as it is stored with a text. One that is not known any more is named as it is."""
     kind, _, word = rule.partition(":")
+    if kind == "provider" and word.isdecimal():
+        return f"The provider refused a text to them with the code {word}."
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(word=word)
     language, _, name = kind.partition(".")

@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from consent.admin import consents, contact, do_not_contact, holidays, ledger, line, organisation, people
+from consent.admin import consents, contact, do_not_contact, holidays, ledger, line, organisation, people, tags
 
 admin.site.index_title = "Overview"
 
-__all__ = ["consents", "contact", "do_not_contact", "holidays", "ledger", "line", "organisation", "people"]
+__all__ = ["consents", "contact", "do_not_contact", "holidays", "ledger", "line", "organisation", "people", "tags"]

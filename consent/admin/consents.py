@@ -49,7 +49,7 @@ class ConsentAdmin(Standing, ReadOnlyScreen, ContactScreen):
 class OptInRequestAdmin(ReadOnlyScreen, ContactScreen):
     contact = "contact"
     list_display = ["created", "contact", "line", "kind", "shown_outcome", "asked_by", "sent_at", "expires_at"]
-    list_filter = ["outcome", "kind", "line", "channel"]
+    list_filter = ["outcome", "kind", "line", "channel", "sent_at"]
     list_select_related = ["line", "asked_by"]
     ordering = ["-pk"]
     fields = [

@@ -4,16 +4,18 @@ from django.contrib import admin
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from consent.admin.consents import ASKED_BY, ON_LINE, Standing
+from consent import search
+from consent.admin.consents import ON_LINE, Standing
 from consent.admin.numbers import ContactScreen, NumberField, hidden_from
-from consent.admin.screens import ReadOnlyRows, plain
+from consent.admin.paging import COUNTED
+from consent.admin.screens import ReadOnlyRows
+from consent.admin.standing_filter import StandingFilter
 from consent.admin.unfold import badge
-from consent.models import Consent, Contact, DoNotContact, LedgerEntry, OptInRequest
+from consent.models import Consent, Contact, DoNotContact
 from consent.vocabulary import Status
-
-ACTOR = plain("actor")
 
 
 class ConsentRows(Standing, ReadOnlyRows):
@@ -35,36 +37,6 @@ class ConsentRows(Standing, ReadOnlyRows):
         return super().get_queryset(request).select_related("line")
 
 
-class RequestRows(ReadOnlyRows):
-    model = OptInRequest
-    verbose_name_plural = "opt-in requests"
-    fields = ["created", ON_LINE, "kind", ASKED_BY, "shown_outcome", "sent_at", "expires_at"]
-    ordering = ["-pk"]
-    per_page = 10
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OptInRequest]:
-        return super().get_queryset(request).select_related("line", "asked_by")
-
-    @admin.display(description="outcome")
-    def shown_outcome(self, request: OptInRequest) -> str:
-        return request.get_outcome_display()
-
-
-class EntryRows(ReadOnlyRows):
-    model = LedgerEntry
-    verbose_name_plural = "history"
-    fields = ["seq", "occurred_at", ON_LINE, "kind", "status_from", "status_to", "channel", "rule", ACTOR]
-    ordering = ["-seq"]
-    per_page = 10
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # Supervisors see the history of a contact, but neither the ledger as a whole nor its evidence.
-        return super().has_view_permission(request, obj) or request.user.has_perm("consent.use_every_line")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[LedgerEntry]:
-        return super().get_queryset(request).select_related("line", "actor")
-
-
 class ContactForm(ModelForm):
     number = NumberField(label="Mobile number")
 
@@ -74,34 +46,53 @@ class ContactAdmin(ContactScreen):
     """Everyone we know. A number never changes: a person's new number is a new contact, and nobody is deleted."""
 
     form = ContactForm
-    list_display = ["shown_name", "number", "opted_in_on", "opted_out_on", "created"]
-    list_filter = ["unreachable", "created"]
-    inlines = [ConsentRows, RequestRows, EntryRows]
-    fieldsets = [(None, {"fields": ["number", "first_name", "last_name", "unreachable"]})]
+    list_display = ["shown_name", "number", "opted_in_on", "opted_out_on", "shown_tags"]
+    list_filter = [StandingFilter]
+    list_filter_submit = True
+    inlines = [ConsentRows]
+    autocomplete_fields = ["tags"]
+    fieldsets = [(None, {"fields": ["number", "first_name", "last_name", "language", "tags", "unreachable"]})]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
-        decided = Consent.objects.filter(status__in=[Status.OPTED_IN, Status.OPTED_OUT]).select_related("line")
+        decided = (
+            Consent.objects.filter(status__in=[Status.OPTED_IN, Status.OPTED_OUT])
+            .select_related("line")
+            .only("contact", "status", "line__name")
+        )
         return (
             super()
             .get_queryset(request)
             .annotate(listed=Exists(DoNotContact.objects.filter(number=OuterRef("number"))))
-            .prefetch_related(Prefetch("consents", decided.order_by("line__name"), to_attr="decided"))
+            .prefetch_related(Prefetch("consents", decided.order_by("line__name"), to_attr="decided"), "tags")
         )
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        return lookup in StandingFilter.parameters or super().lookup_allowed(lookup, value, request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str
+    ) -> tuple[QuerySet[Contact], bool]:
+        """A thousand at most, since nobody reads further to find somebody; the pages say so."""
+        rows, _ = super().get_search_results(request, queryset, search_term)
+        if not search_term.strip():
+            return rows, False
+        alone = not any(request.GET.get(name) for name in StandingFilter.parameters)
+        return queryset.filter(pk__in=search.some(rows, search_term, COUNTED, alone=alone)), False
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:
         # The order of hidden numbers would tell something about them.
-        return ["shown_name", "created"] if hidden_from(request.user) else ["shown_name", "number", "created"]
+        return ["shown_name"] if hidden_from(request.user) else ["shown_name", "number"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
         return ["number", "created"] if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> list[Any]:
         if obj is None:
-            return [(None, {"fields": ["number", "first_name", "last_name"]})]
-        return [(None, {"fields": ["number", "first_name", "last_name", "unreachable", "created"]})]
+            return [(None, {"fields": ["number", "first_name", "last_name", "language", "tags"]})]
+        return [(None, {"fields": ["number", "first_name", "last_name", "language", "tags", "unreachable", "created"]})]
 
     def get_inlines(self, request: HttpRequest, obj: Contact | None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []
@@ -118,8 +109,9 @@ class ContactAdmin(ContactScreen):
         return contact.name or "No name"
 
     @admin.display(description="opted in on")
-    def opted_in_on(self, contact: Contact) -> str:
-        return ", ".join(each.line.name for each in contact.decided if each.status == Status.OPTED_IN)  # type: ignore[attr-defined]
+    def opted_in_on(self, contact: Contact) -> SafeString | str:
+        lines = [each.line.name for each in contact.decided if each.status == Status.OPTED_IN]  # type: ignore[attr-defined]
+        return _in_full(", ".join(lines)) if lines else ""
 
     @admin.display(description="may not be texted")
     def opted_out_on(self, contact: Contact) -> SafeString | str:
@@ -128,4 +120,15 @@ class ContactAdmin(ContactScreen):
         out = [each.line.name for each in contact.decided if each.status == Status.OPTED_OUT]  # type: ignore[attr-defined]
         if not out:
             return ""
-        return badge(f"✕ Opted out: {out[0]}" if len(out) == 1 else f"✕ Opted out on {len(out)} lines", "danger")
+        count = "" if len(out) == 1 else f" on {len(out)} lines"
+        return _in_full(format_html("{} {}", badge(f"✕ Opted out{count}", "danger"), ", ".join(out)))
+
+    @admin.display(description="tags")
+    def shown_tags(self, contact: Contact) -> SafeString | str:
+        tags = format_html_join(" ", "{}", ((badge(tag.name),) for tag in contact.tags.all()))
+        return _in_full(tags) if tags else ""
+
+
+def _in_full(words: str | SafeString) -> SafeString:
+    """Words of any length, which a cell of the list may break but not cut."""
+    return format_html('<span class="wrapped">{}</span>', words)

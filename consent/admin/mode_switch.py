@@ -55,5 +55,5 @@ def _what_it_means(obj: Line | Organisation) -> str:
     people = {0: "Nobody was", 1: "1 contact was"}.get(count, f"{count} contacts were")
     return (
         f"This concerns {names}. {people} only told how to stop there. Such contacts count as not asked from now on: "
-        "the next text to them is held until they say yes. Who opted in stays in. Tick this box and save again."
+        "the next text to them is held until they say yes. Who opted in stays in. Switch this on and save again."
     )

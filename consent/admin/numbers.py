@@ -3,7 +3,6 @@
 A number is masked where its row is loaded, so that no list, title, breadcrumb or message can show what was never there.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,13 +11,11 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 from django.http import HttpRequest
 
-from consent import phones
+from consent import phones, search
+from consent.admin.paging import BoundedPaginator
 from consent.admin.screens import Screen
 from consent.admin.unfold import UnfoldAdminTextInputWidget
 from consent.models import Contact, Organisation, User
-
-_LAST_FOUR = re.compile(r"[0-9]{4}")
-_PHONE_LIKE = re.compile(r"\+?[0-9 ().\-]{3,}")
 
 
 def hidden_from(user: Any) -> bool:
@@ -59,6 +56,7 @@ class ContactScreen(Screen):
     """
 
     contact = ""
+    paginator = BoundedPaginator
 
     def _of_contact(self, field: str) -> str:
         return f"{self.contact}__{field}" if self.contact else field
@@ -75,19 +73,14 @@ class ContactScreen(Screen):
         return changelist
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        names = [self._of_contact("first_name"), self._of_contact("last_name")]
-        return names if hidden_from(request.user) else [*names, self._of_contact("number")]
+        # Named for Django, which shows a search box where there are any; what they are searched for is said below.
+        return [self._of_contact(name) for name in ("first_name", "last_name", "number")]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        term = search_term.strip()
-        if hidden_from(request.user):
-            if _LAST_FOUR.fullmatch(term):
-                return queryset.filter(**{self._of_contact("number__endswith"): term}), False
-        elif _PHONE_LIKE.fullmatch(term):
-            term = re.sub(r"[^0-9]", "", term) or term
-        return super().get_search_results(request, queryset, term)
+        fits = search.contacts(search_term, contact=self.contact, hidden=hidden_from(request.user))
+        return queryset.filter(fits), False
 
 
 class NumberField(forms.CharField):

@@ -8,6 +8,7 @@ from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSplitDateTimeWidget,
     UnfoldAdminTextareaWidget,
@@ -20,6 +21,7 @@ __all__ = [
     "ModelAdmin",
     "TabularInline",
     "UnfoldAdminCheckboxSelectMultipleWidget",
+    "UnfoldAdminRadioSelectWidget",
     "UnfoldAdminSelectWidget",
     "UnfoldAdminSplitDateTimeWidget",
     "UnfoldAdminTextInputWidget",

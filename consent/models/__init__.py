@@ -1,6 +1,7 @@
 from consent.models.consent import Consent, OptInRequest
 from consent.models.contact import Contact, DoNotContact, Tag
 from consent.models.holiday import Holiday
+from consent.models.kept_file import KeptFile
 from consent.models.ledger import Evidence, LedgerEntry
 from consent.models.line import Line
 from consent.models.organisation import Organisation
@@ -12,6 +13,7 @@ __all__ = [
     "DoNotContact",
     "Evidence",
     "Holiday",
+    "KeptFile",
     "LedgerEntry",
     "Line",
     "OptInRequest",

@@ -38,7 +38,10 @@ class Consent(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["contact", "line"], name="one_consent_per_contact_and_line")]
-        indexes = [models.Index(fields=["line", "status"])]
+        indexes = [
+            models.Index(fields=["line", "status"]),
+            models.Index(fields=["contact"], condition=Q(review_since__isnull=False), name="consents_under_review"),
+        ]
         permissions = [
             ("record_consent", "Can record consent given elsewhere"),
             ("record_revocation", "Can record a revocation given elsewhere"),

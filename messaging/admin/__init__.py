@@ -1,5 +1,31 @@
 """The admin of what is said. Each module registers its pages."""
 
-from messaging.admin import contact, conversation, held_back, message, receipt, responder, review, template
+from messaging.admin import (
+    contact,
+    conversation,
+    do_not_contact,
+    footer,
+    held_back,
+    ledger,
+    message,
+    receipt,
+    responder,
+    review,
+    saved_text,
+    template,
+)
 
-__all__ = ["contact", "conversation", "held_back", "message", "receipt", "responder", "review", "template"]
+__all__ = [
+    "contact",
+    "conversation",
+    "do_not_contact",
+    "footer",
+    "held_back",
+    "ledger",
+    "message",
+    "receipt",
+    "responder",
+    "review",
+    "saved_text",
+    "template",
+]

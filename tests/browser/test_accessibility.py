@@ -39,7 +39,7 @@ def look_at(page: Page, address: str) -> None:
         page.locator("#result_list a[href*='/review/']").first.click()
     elif address == "the first thread":
         page.goto("/admin/messaging/conversation/")
-        page.locator("main a[href*='/messaging/conversation/'][href$='/change/']").first.click()
+        page.locator(".inbox-row a").first.click()
     else:
         page.goto(address)
     page.wait_for_load_state("networkidle")

@@ -14,14 +14,16 @@ from rest_framework.authtoken.models import Token
 
 from consent import ledger
 from consent.ledger import Proof
-from consent.models import Contact, DoNotContact, Line, OptInRequest, User
+from consent.models import Contact, DoNotContact, Line, OptInRequest, Tag, User
 from messaging.models import (
     Conversation,
+    FooterCountry,
     IdempotencyKey,
     KeywordResponder,
     Message,
     Notice,
     Receipt,
+    SavedText,
     Template,
     TemplateVersion,
 )
@@ -63,6 +65,15 @@ def add_rows(start: int, count: int) -> None:
         KeywordResponder.objects.create(keyword=f"WORD {serial}", action="reply", reply="x").lines.add(line)
         own = Template.objects.create(kind=Kind.FOOTER, line=line)
         own.say("Reply STOP to end", author=user)
+        saved = SavedText.objects.create(name=str(serial))
+        saved.say("Hello", author=user)
+        saved.lines.add(line)
+        tag = Tag.objects.create(name=str(serial))
+        saved.tags.add(tag)
+        contact.tags.add(tag)
+        FooterCountry.objects.create(
+            country=f"{chr(65 + serial // 26 % 26)}{serial % 10}", reason="x", source="y", as_of=now.date()
+        )
         Token.objects.create(user=user)
         IdempotencyKey.objects.create(user=user, key=str(serial), body_hash="")
 
