@@ -60,11 +60,11 @@ demo: setup ## Run Optline with example data on 127.0.0.1 (PORT=8000 moves it); 
 	@exec $(EMBEDDED) $(BIN)/python manage.py demo --port $(PORT)
 
 test: setup ## Run the tests on SQLite, with no server and no network (ARGS="-k stop" picks some)
-	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest $(ARGS)
+	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -n auto $(ARGS)
 
 test-pg: setup ## Run the same tests on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=)
 	@$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/optline}" \
-		REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" $(BIN)/python -m pytest $(ARGS)
+		REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" $(BIN)/python -m pytest -n auto $(ARGS)
 
 test-browser: setup ## People at work in Chromium, against the running example (needs Chromium)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -m browser tests/browser $(ARGS)

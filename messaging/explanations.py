@@ -14,9 +14,17 @@ _SENTENCES = {
     "opt_out_word_elsewhere": "It is a word that opts out in a language that is not switched on here.",
     "sentence_of_its_own": "One of its sentences says no more than a word that opts out.",
     "conversation": "No rule found anything in it but ordinary talk.",
-    "route": "They told us by another way than a text: {word}.",
-    "reaches later lines": "It was said on another line before, and is valid on this one too.",
+    "route": "They told us {word}.",
+    "reaches later lines": "It was said on another line, and is valid on this later one too.",
     "old number": "It was said with their old number and copied to this one.",
+}
+_ROUTES = {
+    "call": "in a call",
+    "in person": "in person",
+    "e-mail": "by e-mail",
+    "letter": "by letter",
+    "voicemail": "by voicemail",
+    "paper": "on paper",
 }
 _LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "pt": "Portuguese"}
 
@@ -25,7 +33,9 @@ def why(rule: str) -> str:
     """A sentence for a rule's id as it is stored with a text. One that is not known any more is named as it is."""
     kind, _, word = rule.partition(":")
     if kind == "provider" and word.isdecimal():
-        return f"The provider refused a text to them with the code {word}."
+        return f"The provider refused a text: code {word}."
+    if kind == "route":
+        word = _ROUTES.get(word, f"by another way: {word}")
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(word=word)
     language, _, name = kind.partition(".")

@@ -13,7 +13,7 @@ from consent.admin.numbers import ContactScreen, NumberField, hidden_from
 from consent.admin.paging import COUNTED
 from consent.admin.screens import ReadOnlyRows
 from consent.admin.standing_filter import StandingFilter
-from consent.admin.unfold import badge
+from consent.admin.unfold import UnfoldAdminCheckboxSelectMultipleWidget, badge
 from consent.models import Consent, Contact, DoNotContact
 from consent.vocabulary import Status
 
@@ -40,6 +40,9 @@ class ConsentRows(Standing, ReadOnlyRows):
 class ContactForm(ModelForm):
     number = NumberField(label="Mobile number")
 
+    class Meta:
+        widgets = {"tags": UnfoldAdminCheckboxSelectMultipleWidget}
+
 
 @admin.register(Contact)
 class ContactAdmin(ContactScreen):
@@ -50,7 +53,6 @@ class ContactAdmin(ContactScreen):
     list_filter = [StandingFilter]
     list_filter_submit = True
     inlines = [ConsentRows]
-    autocomplete_fields = ["tags"]
     fieldsets = [(None, {"fields": ["number", "first_name", "last_name", "language", "tags", "unreachable"]})]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

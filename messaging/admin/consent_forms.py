@@ -137,7 +137,7 @@ class RecordForm(_When):
         required=False,
         initial=True,
         label="Ask them to confirm by text",
-        help_text="They are opted in once they reply YES (double opt-in). Most people do not answer. Without it they "
+        help_text="They are opted in once they agree (double opt-in). Most people do not answer. Without it they "
         "are opted in at once, on your word.",
     )
     field_order = ["route", "occurred_at", "words", "file", "level", "double"]
@@ -152,7 +152,7 @@ class RecordForm(_When):
             # PRODUCT "Capture channels": an agent's word is express consent, and counts with the contact's own YES.
             del self.fields["double"], self.fields["level"]
             self.intro = (
-                "They get a text that asks them to confirm, and are opted in once they reply YES. Until then nothing "
+                "They get a text that asks them to confirm, and are opted in once they agree. Until then nothing "
                 "else is sent."
             )
 
@@ -275,7 +275,7 @@ class AskForm(VerbForm):
     verb = ASK
     title = "Ask for consent"
     submit = "Send the request"
-    intro = "They get the opt-in request now, and nothing else until they reply YES."
+    intro = "They get the opt-in request now, and nothing else until they agree."
     basis = forms.ChoiceField(
         widget=UnfoldAdminSelectWidget,
         choices=[("", "Choose one"), *Basis.choices],

@@ -18,6 +18,7 @@ from consent.admin.numbers import hidden_from
 from consent.ledger import REVOCATIONS
 from consent.models import Contact, Evidence, LedgerEntry, Line, User
 from consent.vocabulary import Channel, EntryKind, Scope
+from messaging import explanations
 from messaging.admin.own_lines import HELD_BACK_WORDS
 from messaging.models import Message, TemplateVersion
 from messaging.models.message import MessageStatus
@@ -25,14 +26,6 @@ from messaging.models.message import MessageStatus
 # More nobody reads in a dialog; the contact's page has them all.
 LONGEST = 100
 
-ROUTES = {
-    "call": "in a call",
-    "in person": "in person",
-    "e-mail": "by e-mail",
-    "letter": "by letter",
-    "voicemail": "by voicemail",
-    "paper": "on paper",
-}
 _SCOPES = {
     Scope.LINE: "Valid on this line only.",
     Scope.CATEGORY: "Valid on every line of the same category.",
@@ -128,7 +121,7 @@ def pasts(entries: list[LedgerEntry], number: str, user: User, lines: Iterable[L
 def _past(entry: LedgerEntry, kept: Evidence | None, sight: _Sight, secret: set[str], wording: str) -> Past:
     past = Past(
         entry,
-        how=_how(entry),
+        how=explanations.why(entry.rule) if entry.rule else "",
         who=_who(entry),
         scope=_SCOPES.get(Scope(entry.scope), "") if entry.scope and entry.kind in REVOCATIONS else "",
         wording=wording,
@@ -192,25 +185,3 @@ def _who(entry: LedgerEntry) -> str:
         return entry.actor.get_full_name() or entry.actor.get_username()
     by_contact = entry.kind in {EntryKind.OPTED_IN, *REVOCATIONS, EntryKind.REVIEW_OPENED}
     return "the contact" if by_contact and entry.channel == Channel.KEYWORD and entry.rule else "Optline"
-
-
-def _how(entry: LedgerEntry) -> str:
-    """The rule in plain words; '' where there is none."""
-    origin, _, word = entry.rule.partition(":")
-    plain = {
-        "keyword": f"They texted {word}.",
-        "reserved": f"They texted {word}.",
-        "courtesy": f"They texted {word} with nothing but courtesy around it.",
-        "spaced": f"They texted {word} letter by letter.",
-        "typo": f"They texted what looks like {word}.",
-        "ambiguous": f"They texted {word}, which can mean two things.",
-        "route": f"They told us {ROUTES.get(word, f'by another way: {word}')}.",
-        "provider": f"The provider refused a text: code {word}."
-        if word.isdigit()
-        else f"They texted {word}, and the provider answered it.",
-    }
-    if entry.rule == "reaches later lines":
-        return "It was said on another line, and is valid on this later one too."
-    if word and origin in plain:
-        return plain[origin]
-    return f"Their words were recognised by the rule “{entry.rule}”." if entry.rule else ""

@@ -53,7 +53,7 @@ def test_a_whole_story_newest_first_with_the_words_of_both(provider: FakeProvide
     events = re.findall(r'<strong class="text-important">([^<]+)</strong>, <time', shown)
     assert events == ["Opted out", "Opted in", "Opt-in request sent"]
     assert "The text that was sent:" in shown and asked[:40] in shown, "the exact wording they were shown"
-    assert "They texted YES." in shown and "They texted STOP." in shown
+    assert "The whole text is YES" in shown and "The whole text is the keyword STOP." in shown
     assert '<blockquote dir="auto">yes</blockquote>' in shown
     assert "by <bdi>the contact</bdi>" in shown and f"by <bdi>{ann.username}</bdi>" in shown
     assert "Valid on every line of the same category." in shown
@@ -138,14 +138,14 @@ def test_erased_evidence_is_said_to_be_erased(line: Line, client: Client) -> Non
 @pytest.mark.parametrize(
     ("rule", "words"),
     [
-        ("keyword:STOPALL", "They texted STOPALL."),
-        ("courtesy:STOP", "They texted STOP with nothing but courtesy around it."),
+        ("keyword:STOPALL", "The whole text is the keyword STOPALL."),
+        ("courtesy:STOP", "Around STOP there is nothing but courtesy."),
         ("route:voicemail", "They told us by voicemail."),
         ("route:fax", "They told us by another way: fax."),
-        ("provider:STOP", "They texted STOP, and the provider answered it."),
+        ("provider:STOP", "The provider read it as STOP."),
         ("provider:21610", "The provider refused a text: code 21610."),
         ("reaches later lines", "It was said on another line, and is valid on this later one too."),
-        ("en.take_me_off", "Their words were recognised by the rule “en.take_me_off”."),
+        ("en.take_me_off", "It reads like “take me off” (English rule)."),
     ],
 )
 def test_rules_are_said_in_plain_words(rule: str, words: str, line: Line, client: Client) -> None:
