@@ -230,11 +230,14 @@ def _health(page: Page, state: Any, found: Figures) -> list[Concern]:
 
 def _counting(page: Page, found: Figures) -> Concern | None:
     """The worker that counts doesn't, or can't keep up."""
+    if found.counted_at is None:
+        detail = "Refused texts and requests follow within a minute. If they don't, a worker or the clock is down."
+        return Concern("The figures are being counted for the first time", "", detail, "info")
     patience = dt.timedelta(seconds=max(5 * settings.COUNT_SECONDS, 60))
-    if found.counted_at is None or page.now - found.counted_at > patience:
-        last = f"since {date_format(timezone.localtime(found.counted_at), 'j F, H:i')}" if found.counted_at else "yet"
+    if page.now - found.counted_at > patience:
+        last = date_format(timezone.localtime(found.counted_at), "j F, H:i")
         detail = "Refused texts, requests and stuck texts below are as old as that. A worker or the clock may be down."
-        return Concern(f"The figures were not counted {last}", "", detail)
+        return Concern(f"The figures were not counted since {last}", "", detail)
     if found.behind:
         return Concern(
             "Consents are still being counted", "", "A lot came in at once. The figures follow soon.", "info"

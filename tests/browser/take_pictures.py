@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import Company
+
 pytestmark = pytest.mark.browser
 
 FOLDER = Path(settings.BASE_DIR) / "docs" / "pictures"
@@ -18,8 +20,9 @@ def take(page: Page, name: str) -> None:
     page.screenshot(path=FOLDER / f"{name}.png", animations="disabled")
 
 
-def test_dashboard(sign_in: Callable[..., Page]) -> None:
+def test_dashboard(company: Company, sign_in: Callable[..., Page]) -> None:
     page = sign_in("olivia")
+    company.until(lambda: "for the first time" not in str(page.reload() and page.content()), "the figures")
     expect(page.locator("canvas").first).to_be_visible()
     take(page, "dashboard")
 

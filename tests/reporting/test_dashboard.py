@@ -287,7 +287,7 @@ def test_lines_that_cannot_text_are_named_with_what_is_wrong(client: Client, sal
 
 def test_it_says_when_nobody_counts(client: Client, sales: Line, clock: Clock) -> None:
     officer = make_officer()
-    assert "The figures were not counted yet" in opened(client, officer)
+    assert "counted for the first time" in opened(client, officer)
     figures.count()
     assert "not counted" not in opened(client, officer)
     clock.passes(minutes=6)
