@@ -166,10 +166,12 @@ def opt_in(
     authority: Authority,
     request: OptInRequest | None = None,
     stands_alone: bool = True,
+    in_doubt: bool = False,
 ) -> bool:
     """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it.
 
-    ``stands_alone`` is False for a YES, which means nothing without the request it answers.
+    ``stands_alone`` is False for a YES, which means nothing without the request it answers. ``in_doubt``: a text that
+    may be a revocation is as late as this or later, so the line stays under review.
 
     Raises ConsentError where ``authority`` does not lead out of opted out. ``request`` is the one a YES accepts; other
     open requests end with it.
@@ -187,7 +189,8 @@ def opt_in(
         _append(consent, EntryKind.OPT_IN_TOO_LATE, before, proof, occurred_at=occurred_at, level=level)
         return False
     asked_before = request or OptInRequest.objects.acceptable(contact, line, occurred_at)
-    consent.status, consent.source, consent.review_since = Status.OPTED_IN, proof.channel, None
+    consent.status, consent.source = Status.OPTED_IN, proof.channel
+    consent.review_since = consent.review_since if in_doubt else None
     if before != Status.OPTED_IN:
         consent.since, consent.level = occurred_at, level
     elif LEVEL_RANK[level] > LEVEL_RANK[consent.level]:

@@ -122,7 +122,7 @@ def record_revocation(
     contact = Contact.objects.lock(number)
     proof = Proof(
         Channel.AGENT,
-        {"route": route, "words": words, "number": number, "line": line.number, **(evidence or {})},
+        {**(evidence or {}), "route": route, "words": words, "number": number, "line": line.number},
         actor=by,
         rule=f"route:{route}"[:60],
     )

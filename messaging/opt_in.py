@@ -316,6 +316,7 @@ def accept(
     False where a later opt-out overrules it; nothing follows then. Raises ledger.ConsentError like ``ledger.opt_in``.
     """
     was_in = ledger.consent_of(conversation.contact, conversation.line).status == Status.OPTED_IN
+    in_doubt = Review.objects.doubted_since(conversation, occurred_at)
     counts = ledger.opt_in(
         conversation.contact,
         conversation.line,
@@ -325,10 +326,12 @@ def accept(
         authority=authority,
         request=request,
         stands_alone=stands_alone,
+        in_doubt=in_doubt,
     )
     if not counts:
         return False
-    Review.objects.overtake(conversation.contact, [conversation.line], timezone.now())
+    settled = Review.objects.acceptances() if in_doubt else Review.objects.all()
+    settled.overtake(conversation.contact, [conversation.line], timezone.now())
     if request:
         # Who answers a request has got it, whatever the provider's answer was: nothing waits for it any more.
         request.messages.filter(status=S.UNKNOWN).update(status=S.SENT, reason="", reason_text="")

@@ -58,21 +58,25 @@ def open_for(message: Message, doubt: Doubt, *, at: dt.datetime, receipt: Receip
 # ---- decisions ------------------------------------------------------------------------------------------------------
 
 
-def it_was_an_opt_out(review: Review, *, by: User, reason: str) -> None:
-    """The contact asked us to stop, at the time of their text, with the scope that the policy had then."""
+def it_was_an_opt_out(review: Review, *, by: User, reason: str, seen: int | None = None) -> None:
+    """The contact asked us to stop, at the time of their text, with the scope that the policy had then.
+
+    ``seen`` is the id of the last text in question that whoever decides has read. This and the other decisions raise
+    ConsentError where another came since, and where the review was settled already.
+    """
     with transaction.atomic():
-        review = _locked(review)
+        review = _locked(review, seen)
         _settle(review, Outcome.OPT_OUT, by, reason)
         _opt_out(review, by, reason)
 
 
-def it_was_no_opt_out(review: Review, *, by: User, reason: str) -> None:
+def it_was_no_opt_out(review: Review, *, by: User, reason: str, seen: int | None = None) -> None:
     """What was held because of the review goes on, each text through the gate again.
 
     A contact who had never agreed is asked now, as their text would have led to had nobody doubted it (flow 6).
     """
     with transaction.atomic():
-        review = _locked(review)
+        review = _locked(review, seen)
         _settle(review, Outcome.NOT_AN_OPT_OUT, by, reason)
         conversation = review.conversation
         proof = _proof(review.message, by, reason)
@@ -85,16 +89,18 @@ def it_was_no_opt_out(review: Review, *, by: User, reason: str) -> None:
         bell.ring_send()
 
 
-def they_agreed(review: Review, *, by: User, reason: str) -> None:
+def they_agreed(review: Review, *, by: User, reason: str, seen: int | None = None) -> None:
     """What the contact wrote was a yes to the request they had got.
 
-    Raises ConsentError where they opted out since, or where the request can no longer be accepted.
+    Raises ConsentError where they opted out since or may have, and where a YES would not be accepted any more either.
     """
     with transaction.atomic():
-        review = _locked(review)
+        review = _locked(review, seen)
         conversation, at = review.conversation, review.message.said_at
-        request = OptInRequest.objects.acceptable(conversation.contact, conversation.line, at)
-        if request is None:
+        if conversation.reviews.open().revocations().exists():
+            raise ConsentError("They also wrote what may be an opt-out. Decide that first, in the review queue.")
+        request = OptInRequest.objects.acceptable(conversation.contact, conversation.line, timezone.now())
+        if request is None or request.left_at is None or request.left_at > at:
             raise ConsentError("The request they answered is no longer open. Ask them again.")
         _settle(review, Outcome.AGREED, by, reason)
         opt_in.accept(
@@ -109,10 +115,10 @@ def they_agreed(review: Review, *, by: User, reason: str) -> None:
         bell.ring_send()
 
 
-def they_did_not_agree(review: Review, *, by: User, reason: str) -> None:
+def they_did_not_agree(review: Review, *, by: User, reason: str, seen: int | None = None) -> None:
     """It was no answer. The request stays open for their YES."""
     with transaction.atomic():
-        _settle(_locked(review), Outcome.NOT_AGREED, by, reason)
+        _settle(_locked(review, seen), Outcome.NOT_AGREED, by, reason)
 
 
 def opt_out_undecided(today: dt.date) -> None:
@@ -129,13 +135,16 @@ def opt_out_undecided(today: dt.date) -> None:
             log.exception("review %s can't be ended", pk)
 
 
-def _locked(review: Review) -> Review:
-    """The review as it is now, under the contact's lock. Raises ConsentError where it was settled already."""
+def _locked(review: Review, seen: int | None = None) -> Review:
+    """The review as it is now, under the contact's lock."""
     contact = Contact.objects.lock_pk(review.conversation.contact_id)
     fresh = Review.objects.select_related("conversation__line", "message__receipt").get(pk=review.pk)
     if fresh.outcome != Outcome.OPEN:
         who = f" by {fresh.decided_by}" if fresh.decided_by else ""
         raise ConsentError(f"This was settled already{who}: {fresh.get_outcome_display()}.")
+    newest = fresh.texts().last()
+    if seen is not None and newest and newest.pk != seen:
+        raise ConsentError("They wrote again meanwhile. Read that too, then decide.")
     fresh.conversation.contact = contact
     return fresh
 

@@ -17,7 +17,8 @@ its start, both but for courtesy.
 
 The rules of all languages are tried; one that opts out wins over one that asks a person. A rule that is
 ``settled_by_a_word`` opts out where an opt-out word is a clause of its own beside it ("Not interested. Remove."), and
-one that ``leaves_open_what`` ("stop them") where another clause says it, or is settled by a word.
+one that ``leaves_open_what`` ("stop them") where another clause says it, or is settled by a word. A rule that counts
+``alone`` is for short answers ("I'm done"): it is void where another clause talks of something else.
 """
 
 import re
@@ -242,7 +243,11 @@ class _Rule:
         if self.decision not in {OPT_OUT, REVIEW}:
             raise PatternError(f"{self.id}: decides {self.decision!r}.")
         self.found = Found(
-            self.decision, self.id, table.get("settled_by_a_word", False), table.get("leaves_open_what", False)
+            self.decision,
+            self.id,
+            table.get("settled_by_a_word", False),
+            table.get("leaves_open_what", False),
+            table.get("alone", False),
         )
         self.patterns = [_Pattern(self, pattern, grammar.read(pattern)) for pattern in table["says"]]
         guards = [grammar.read(pattern).regex for pattern in table.get("not_after", [])]
@@ -269,6 +274,7 @@ class Found:
     rule: str
     settled_by_a_word: bool = False
     leaves_open_what: bool = False
+    alone: bool = False
 
 
 class _Start:
@@ -318,19 +324,25 @@ class Rules:
         """What the clauses in ``words`` ask for, by the first rule that opts out, else the first that doubts."""
         doubts: list[tuple[int, Found]] = []
         about_texts = not _topics().isdisjoint(words)
-        said_word = said_stop = False
+        said_word = said_stop = talks = False
         for at, (clause, ends_sentence) in enumerate(_clauses(words)):
             opening, closing = _edges(clause)
             core = " ".join(clause[opening : closing + 1])
             if core in _opt_out_words():
+                if core in rulebook.shared()["unsubscribing"] and (not at or ends_sentence):
+                    return Found(OPT_OUT, "sentence_of_its_own")
                 said_word = True
                 said_stop = said_stop or (core in rulebook.shared()["unmistakable"] and (ends_sentence or about_texts))
-            elif not self._words.isdisjoint(clause):
-                found = self._judge(clause, opening, closing)
-                if found and found.decision == OPT_OUT:
-                    return found
-                if found:
-                    doubts.append((at, found))
+                continue
+            found = None if self._words.isdisjoint(clause) else self._judge(clause, opening, closing)
+            if found and found.decision == OPT_OUT:
+                return found
+            if found:
+                doubts.append((at, found))
+            elif core:
+                talks = True
+        if talks:
+            doubts = [(at, found) for at, found in doubts if not found.alone]
         if said_stop:
             doubts.append((-1, Found(REVIEW, "sentence_of_its_own", leaves_open_what=True)))
         for at, found in doubts:  # what clauses add up to of which each alone is doubtful

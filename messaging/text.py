@@ -30,9 +30,10 @@ _AIM_ELSEWHERE = (
     r"|para\s+(?:sair|parar|recusar|encerrar|deixar|nao\s))"
 )
 _INSTRUCTIONS = (
-    re.compile(rf"{_VERB}{_LINK}{_WORD}\b"),
+    re.compile(rf"{_VERB}{_LINK}{_ENGLISH_WORD}\b"),
     re.compile(rf"{_VERB}{_LINK}[\"'“‘«]\s?{_WORD}\s?[\"'”’»]", re.IGNORECASE),
-    re.compile(rf"\b{_ENGLISH_WORD}(?:{_AIM}|\s*=)", re.IGNORECASE),
+    re.compile(rf"(?:\b{_ENGLISH_WORD}|[\"'“‘](?i:{_ENGLISH_WORD})[\"'”’])(?:(?i:{_AIM})|\s*=)"),
+    re.compile(rf"{_VERB}{_LINK}{_ENGLISH_WORD}{_AIM}", re.IGNORECASE),
     re.compile(rf"\b{_WORD}(?i:{_AIM_ELSEWHERE})"),
 )
 

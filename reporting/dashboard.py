@@ -184,7 +184,7 @@ def _reviews(page: Page, state: Any) -> list[Concern]:
         last = state.first_last_day
         detail = "Sending to these contacts is suspended."
         if last:
-            day = "today" if last <= page.today else f"by {date_format(last, 'l, j F')}"
+            day = "today" if last <= page.today else f"before {date_format(last, 'l, j F')}"
             detail += f" The first has to be decided {day}; undecided, it counts as an opt-out."
         soon = last is not None and last <= page.today + dt.timedelta(days=2)
         words = phrases.counted(state.revocations, "text may ask us to stop", "texts may ask us to stop")

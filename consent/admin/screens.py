@@ -10,7 +10,7 @@ from django.forms import BaseForm, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
-from consent.admin.unfold import ModelAdmin, TabularInline
+from consent.admin.unfold import ChangeList, ModelAdmin, TabularInline
 
 # What a filter beside a list may append to its field.
 _LOOKUPS = frozenset({"exact", "isnull", "id__exact", "gte", "lt", "lte", "year", "month", "day"})
@@ -24,6 +24,14 @@ def plain(field: str, description: str = "") -> Callable[[Any], Any]:
 
     column.__name__ = field
     return display(column, description=description or field.replace("_", " "), ordering=field)
+
+
+class SortedAsOffered(ChangeList):
+    """A list that is sorted only by what it offers: Django takes any column from the address, and the order of hidden
+    numbers tells something about them."""
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
 
 
 class Screen(ModelAdmin):
@@ -48,6 +56,9 @@ class Screen(ModelAdmin):
             elif issubclass(each, SimpleListFilter):
                 fields.add(each.parameter_name)
         return any(lookup == field or lookup in {f"{field}__{one}" for one in _LOOKUPS} for field in fields)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SortedAsOffered
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changelist = super().get_changelist_instance(request)

@@ -6,6 +6,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminRadioSelectWidget,
@@ -18,6 +19,7 @@ from unfold.widgets import (
 
 __all__ = [
     "AdminPasswordChangeForm",
+    "ChangeList",
     "ModelAdmin",
     "TabularInline",
     "UnfoldAdminCheckboxSelectMultipleWidget",

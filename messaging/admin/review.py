@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import BooleanField, Case, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -80,6 +80,8 @@ ACCEPTANCES: Mapping[str, Decision] = {
 
 
 class ReasonForm(forms.Form):
+    # The last text in question when the page was drawn, so that nobody decides about one they have not read.
+    seen = forms.IntegerField(widget=forms.HiddenInput, required=False)
     reason = forms.CharField(
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         max_length=500,
@@ -139,7 +141,7 @@ class Queue(ReadOnlyScreen, ContactScreen):
 
     @admin.display(description="text")
     def words(self, row: Review) -> str:
-        return Truncator(_words(row.message, in_question=True)).chars(80)
+        return Truncator(_words(row.message, row.may_be_read)).chars(80)  # type: ignore[attr-defined]
 
     @admin.display(description="why")
     def why(self, row: Review) -> str:
@@ -154,6 +156,12 @@ class Queue(ReadOnlyScreen, ContactScreen):
         if row.outcome == Outcome.OPEN:
             return badge("Open", "warning")
         return badge(f"{row.get_outcome_display()}{f', {row.decided_by}' if row.decided_by else ''}")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
+        """With whether this person may read the text in question, should it be held back."""
+        may_decide = Value(self.may_decide(request), output_field=BooleanField())
+        undecided = Case(When(outcome=Outcome.OPEN, then=may_decide), default=Value(False))
+        return super().get_queryset(request).annotate(may_be_read=undecided)
 
     # ---- the page of one --------------------------------------------------------------------------------------------
 
@@ -184,11 +192,12 @@ class Queue(ReadOnlyScreen, ContactScreen):
         if not form.is_valid() or chosen is None:
             return self._page(request, found, form)
         try:
-            chosen.verb(found, by=signed_in(request), reason=form.cleaned_data["reason"])
+            seen = form.cleaned_data["seen"]
+            chosen.verb(found, by=signed_in(request), reason=form.cleaned_data["reason"], seen=seen)
         except ConsentError as error:
             messages.error(request, str(error))
-        else:
-            messages.success(request, chosen.done)
+            return HttpResponseRedirect(reverse(f"admin:{self._name()}_change", args=[found.pk]))
+        messages.success(request, chosen.done)
         return HttpResponseRedirect(self._next(found))
 
     def _next(self, done: Review) -> str:
@@ -203,6 +212,8 @@ class Queue(ReadOnlyScreen, ContactScreen):
         consent = Consent.objects.filter(contact=conversation.contact_id, line=conversation.line).first() or Consent()
         waiting = conversation.messages.waiting().filter(status=MessageStatus.HELD, reason=Reason.UNDER_REVIEW)
         today = timezone.localdate()
+        in_question = list(found.texts())
+        form.initial["seen"] = in_question[-1].pk
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -214,8 +225,8 @@ class Queue(ReadOnlyScreen, ContactScreen):
             "why": explanations.why(found.message.rule),
             "days_left": review.days_left(found, today) if found.last_day else None,
             "waiting": waiting.count(),
-            "question": _words(found.message, in_question=True),
-            "texts": _around(found.message),
+            "questions": [_words(text, found.may_be_read) for text in in_question],  # type: ignore[attr-defined]
+            "texts": _around(in_question, found.may_be_read),  # type: ignore[attr-defined]
             "form": form,
             "decisions": self.decisions.items(),
             "may_decide": self.may_decide(request) and found.outcome == Outcome.OPEN,
@@ -257,9 +268,10 @@ class PossibleAcceptanceAdmin(Queue):
         return super().get_queryset(request).acceptances()
 
 
-def _words(text: Message, *, in_question: bool) -> str:
-    """What may be read here without being logged: the text in question itself, and whatever was never held back."""
-    hidden = text.status == MessageStatus.HELD_BACK and not in_question
+def _words(text: Message, may_be_read: bool) -> str:
+    """What was never held back is read by everybody here. A text in question, as long as it is one, by those who decide
+    it; afterwards only on record (``held_back``)."""
+    hidden = text.status == MessageStatus.HELD_BACK and not may_be_read
     return (HELD_BACK_WORDS if hidden else text.body) or "No words, only a picture or nothing at all."
 
 
@@ -267,17 +279,20 @@ def _name(author: User | None) -> str:
     return (author.get_full_name() or author.get_username()) if author else "API"
 
 
-def _around(message: Message) -> list[dict[str, Any]]:
-    """The texts before and after the one in question, oldest first."""
-    texts = Message.objects.filter(conversation=message.conversation_id).select_related("author")
-    before = list(texts.filter(created__lt=message.created).order_by("-created", "-pk")[:BEFORE])
-    after = list(texts.filter(created__gte=message.created).order_by("created", "pk")[: AFTER + 1])
+def _around(in_question: list[Message], may_be_read: bool) -> list[dict[str, Any]]:
+    """The texts in question, oldest first, with those before, between and after them."""
+    first, last = in_question[0], in_question[-1]
+    texts = Message.objects.filter(conversation=first.conversation_id).select_related("author")
+    before = list(texts.filter(created__lt=first.created).order_by("-created", "-pk")[:BEFORE])
+    between = list(texts.filter(created__range=(first.created, last.created)).order_by("created", "pk"))
+    after = list(texts.filter(created__gt=last.created).order_by("created", "pk")[:AFTER])
+    asked = {text.pk for text in in_question}
     return [
         {
             "text": text,
-            "words": _words(text, in_question=text.pk == message.pk),
-            "in_question": text.pk == message.pk,
+            "words": _words(text, may_be_read and text.pk in asked),
+            "in_question": text.pk in asked,
             "by": "Optline, automatic" if text.is_automatic else _name(text.author),
         }
-        for text in [*reversed(before), *after]
+        for text in [*reversed(before), *between, *after]
     ]

@@ -4,11 +4,13 @@ from collections.abc import Collection
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 
 from consent.models import Contact, Line
 from consent.models.ledger import AuditRow
+from messaging.keywords import Meaning
 from messaging.models.conversation import Conversation
-from messaging.models.message import Message
+from messaging.models.message import Direction, Message, MessageQuerySet
 
 
 class Doubt(models.TextChoices):
@@ -23,7 +25,7 @@ class Outcome(models.TextChoices):
     UNDECIDED = "undecided", "Nobody decided in time: opted out"
     AGREED = "agreed", "They agreed"
     NOT_AGREED = "not_agreed", "They did not agree"
-    OVERTAKEN = "overtaken", "The contact settled it themselves"
+    OVERTAKEN = "overtaken", "Settled by an opt-in or opt-out meanwhile"
 
 
 class ReviewQuerySet(models.QuerySet["Review"]):
@@ -37,9 +39,20 @@ class ReviewQuerySet(models.QuerySet["Review"]):
         return self.filter(doubt=Doubt.ACCEPTANCE)
 
     def overtake(self, contact: Contact, lines: Collection[Line], at: dt.datetime) -> None:
-        """The contact said yes or no themselves, or an officer did: nothing on these lines is in doubt any more."""
+        """An opt-in or opt-out, by whomever, settled these on these lines."""
         still = self.open().filter(conversation__contact=contact, conversation__line__in=lines)
         still.update(outcome=Outcome.OVERTAKEN, decided_at=at)
+
+    def doubted_since(self, conversation: Conversation, at: dt.datetime) -> bool:
+        """True where an open review holds a possible revocation that was written at this time or later.
+
+        By the times of the texts, not by the order in which they were read, as between STOP and START.
+        """
+        if not self.open().revocations().filter(conversation=conversation).exists():
+            return False
+        said = Coalesce("receipt__occurred_at", "receipt__received_at", "created")
+        texts = Message.objects.filter(conversation=conversation, direction=Direction.IN, meaning=Meaning.REVIEW)
+        return texts.annotate(said=said).filter(said__gte=at).exists()
 
     def due(self, today: dt.date) -> "ReviewQuerySet":
         """Open reviews whose last day has come."""
@@ -82,6 +95,14 @@ class Review(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_doubt_display()}: {self.conversation}"
+
+    def texts(self) -> MessageQuerySet:
+        """The texts in question, oldest first: the one that opened it, and those of its kind until it was settled."""
+        meaning = Meaning.REVIEW if self.doubt == Doubt.REVOCATION else Meaning.POSSIBLE_ACCEPTANCE
+        later = Q(meaning=meaning, direction=Direction.IN, created__gt=self.message.created)
+        found = Message.objects.filter(Q(pk=self.message_id) | later, conversation=self.conversation_id)
+        found = found.filter(created__lte=self.decided_at) if self.decided_at else found
+        return found.order_by("created", "pk")
 
 
 class PossibleAcceptance(Review):

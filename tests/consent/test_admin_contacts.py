@@ -295,3 +295,21 @@ def test_what_the_planner_is_told_for_a_search_ends_with_it(people: dict[str, Co
         for setting in ("enable_seqscan", "enable_indexscan"):
             cursor.execute(f"SHOW {setting}")
             assert cursor.fetchone() == ("on",)
+
+
+def test_hidden_numbers_can_t_be_sorted_by(client: Client) -> None:
+    """Not even where somebody writes the column into the address: among known numbers it would tell the hidden one."""
+    policy = Organisation.objects.current()
+    policy.mask_numbers = True
+    policy.save()
+    line = make_line()
+    for number in ("+12065550147", "+12065550142", "+12065550149"):
+        make_contact(number)
+    orders = {}
+    for role, user in {"agent": make_agent(line), "officer": make_officer()}.items():
+        client.force_login(user)
+        for column in ("1", "-1"):
+            rows = client.get(LIST, {"o": column}).context_data["cl"].result_list  # type: ignore[attr-defined]
+            orders[role, column] = [contact.pk for contact in rows]
+    assert orders["agent", "1"] == orders["agent", "-1"]
+    assert orders["officer", "1"] == orders["officer", "-1"][::-1]

@@ -45,6 +45,7 @@ BARS = (
     Bar("reaction", OUT | REVIEW, most=0.0, request_open=True),
     Bar("look_alike", IN, most=0.0),
     Bar("look_alike", OUT | REVIEW, most=0.0),
+    Bar("everyday", frozenset({"conversation"}), least=1.0),
     Bar("doubtful", OUT | REVIEW, least=0.9),
     Bar("obfuscated", OUT | REVIEW, least=0.95),
     Bar("acceptance", frozenset({"possible_acceptance"}), least=1.0, request_open=True),

@@ -121,6 +121,34 @@ def test_supervisors_look_agents_do_not(doubt: Review, line: Line) -> None:
     assert standing(line)[0] == "opted_in"
 
 
+def test_held_back_words_are_read_only_by_those_who_decide_and_only_until_then(line: Line, jane: Phone) -> None:
+    jane.texts(line, f"{DOUBTFUL}, my secret")
+    found = Review.objects.get()
+    supervisor, officer = login(make_supervisor()), login(make_officer())
+    for address in (QUEUE, page(found)):
+        assert "my secret" in officer.get(address).content.decode()
+        assert "my secret" not in supervisor.get(address).content.decode()
+    jane.texts(line, "STOP")
+    for client in (supervisor, officer):
+        for address in (f"{QUEUE}?state=all", page(found)):
+            assert "my secret" not in client.get(address).content.decode()
+
+
+def test_two_texts_in_question_are_both_shown_and_both_read_before_the_decision(
+    officer: Client, line: Line, jane: Phone
+) -> None:
+    jane.texts(line, DOUBTFUL)
+    found = Review.objects.get()
+    seen = found.message.pk
+    jane.texts(line, "you have the wrong person")
+    shown = officer.get(page(found)).content.decode()
+    assert "you have the wrong person" in shown and shown.count("The text in question") == 2
+    fields = {"decision": "not_an_opt_out", "reason": "A joke", "seen": seen}
+    answer = officer.post(page(found, "decide"), fields, follow=True)
+    assert "They wrote again meanwhile" in answer.content.decode()
+    assert Consent.objects.get(line=line).review_since
+
+
 def test_who_is_not_signed_in_gets_the_login_page(doubt: Review) -> None:
     answer = Client().get(page(doubt), follow=True)
     assert answer.status_code == 200 and "password" in answer.content.decode()

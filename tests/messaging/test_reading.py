@@ -109,6 +109,15 @@ def test_every_built_in_word_is_read_whatever_keywords_are_active() -> None:
         ("stop them now", "review"),
         ("So many texts, stop them now", "opt_out"),
         ("Assez de pubs ! Arrêtez tout", "opt_out"),
+        ("please unsubscribe, I get five of these a day", "opt_out"),
+        # a short answer counts by itself, not before talk of something else
+        ("I'm done", "review"),
+        ("I'm done. Not interested.", "review"),
+        ("I'm done, you can pick me up", "conversation"),
+        ("not for me", "review"),
+        ("not for me, it's for my daughter", "conversation"),
+        ("ya no quiero", "review"),
+        ("ya no quiero más, estoy llena", "conversation"),
         # reported, or somebody else's
         ("he said stop texting me", "conversation"),
         ("he said, stop texting me", "conversation"),

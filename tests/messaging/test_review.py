@@ -157,6 +157,24 @@ def test_one_that_comes_to_light_after_a_later_opt_in_is_not_opened(line: Line, 
     assert Consent.objects.get(line=line).review_since is None
 
 
+def test_a_start_that_was_written_before_it_does_not_settle_it(
+    line: Line, ann: User, jane: Phone, clock: Clock
+) -> None:
+    """By the times of the texts, not by the order in which they were read."""
+    make_opted_in(line)
+    clock.passes(hours=1)
+    before = timezone.now()
+    clock.passes(minutes=1)
+    jane.texts(line, DOUBTFUL)
+    held = write(ann, line)
+    text_in(JANE, line, "START", at=before)
+    work()
+    held.refresh_from_db()
+    assert the_review().outcome == Outcome.OPEN
+    assert Consent.objects.get(line=line).review_since
+    assert held.status == "held" and "ordinary" not in jane.news()
+
+
 # ---- an officer decides ---------------------------------------------------------------------------------------------
 
 
@@ -243,6 +261,17 @@ def test_it_is_decided_once(line: Line, officer: User, jane: Phone) -> None:
     with pytest.raises(ConsentError, match="settled already"):
         review.it_was_an_opt_out(the_review(), by=officer, reason="Yes.")
     assert standing(line)[0] == "opted_in"
+
+
+def test_nobody_decides_about_a_text_they_have_not_read(line: Line, officer: User, jane: Phone) -> None:
+    make_opted_in(line)
+    jane.texts(line, DOUBTFUL)
+    read = the_review().texts().get()
+    jane.texts(line, "you have the wrong person")
+    assert [text.body for text in the_review().texts()] == [DOUBTFUL, "you have the wrong person"]
+    with pytest.raises(ConsentError, match="wrote again"):
+        review.it_was_no_opt_out(the_review(), by=officer, reason="No.", seen=read.pk)
+    assert Consent.objects.get(line=line).review_since
 
 
 # ---- the clock ------------------------------------------------------------------------------------------------------
@@ -341,6 +370,28 @@ def test_an_officer_reads_it_as_a_yes(line: Line, ann: User, officer: User, jane
     assert jane.news() == ["opt_in_confirmation", "ordinary"]
     assert LedgerEntry.objects.get(kind="opted_in").actor == officer
     assert texts_seen(ann, line)[-1] == ("yes please", "received")
+
+
+def test_not_while_a_later_text_may_be_an_opt_out(line: Line, ann: User, officer: User, jane: Phone) -> None:
+    write(ann, line)
+    jane.texts(line, "yes please")
+    jane.texts(line, DOUBTFUL)
+    jane.news()
+    with pytest.raises(ConsentError, match="may be an opt-out"):
+        review.they_agreed(Review.objects.acceptances().get(), by=officer, reason="They had agreed.")
+    work()
+    assert jane.news() == []
+    assert Consent.objects.get(line=line).review_since
+
+
+def test_not_longer_than_a_yes_would_count(line: Line, ann: User, officer: User, jane: Phone, clock: Clock) -> None:
+    write(ann, line)
+    jane.texts(line, "yes please")
+    clock.passes(days=7)
+    sweep()
+    clock.passes(days=31)
+    with pytest.raises(ConsentError, match="no longer open"):
+        review.they_agreed(the_review(), by=officer, reason="They had agreed.")
 
 
 def test_not_after_a_stop(line: Line, ann: User, officer: User, jane: Phone) -> None:

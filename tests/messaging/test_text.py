@@ -31,6 +31,12 @@ IN_PASSING = [
     "You can reply: stop by whenever suits you.",
     "Cancel anytime in the app",
     "STOPPED BY THE SHOP",
+    "We will send TD Bank your payoff letter",
+    "send BAJA California details",
+    "We can text ARRET maladie forms",
+    "Start 9am, end = 5pm",
+    "Walk to the bus stop to leave at 5",
+    "Please cancel to leave the slot free",
 ]
 
 
