@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                             ("undecided", "Nobody decided in time: opted out"),
                             ("agreed", "They agreed"),
                             ("not_agreed", "They did not agree"),
-                            ("overtaken", "The contact settled it themselves"),
+                            ("overtaken", "Settled by an opt-in or opt-out meanwhile"),
                         ],
                         default="",
                         max_length=14,
