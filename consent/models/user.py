@@ -23,6 +23,9 @@ class User(AbstractUser):
     class Meta(AbstractUser.Meta):
         permissions = [("change_shown_name", "Can set the name that contacts see")]
 
+    def __str__(self) -> str:
+        return self.get_full_name() or self.get_username()
+
     def usable_lines(self) -> models.QuerySet[Line]:
         """The lines whose conversations this person may see and text on."""
         if not self.is_active:

@@ -17,6 +17,10 @@
   let opener = null;
   let changed = false;
   let loading = false;
+  let looking = 0;
+
+  // A request that was made a moment ago is soon with the provider, and the status follows.
+  const SOON = 1500;
 
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-consent-modal]");
@@ -111,6 +115,40 @@
     if (!first) {
       dialog.scrollTop = 0;
     }
+    lookAgain();
+  }
+
+  function lookAgain() {
+    clearTimeout(looking);
+    if (dialog.open && dialog.querySelector("[data-consent-soon]") && !dialog.querySelector("[data-consent-form]")) {
+      looking = setTimeout(refresh, SOON);
+    }
+  }
+
+  // Only what has changed is put in place, and nothing where the reader is.
+  async function refresh() {
+    const link = opener;
+    const fresh = document.createElement("template");
+    try {
+      const answer = await fetch(address(link), { headers: { [FRAGMENT]: "1" } });
+      if (!answer.headers.has(FRAGMENT)) {
+        return;
+      }
+      fresh.innerHTML = await answer.text();
+    } catch {
+      return; // what is shown stays as it was
+    }
+    if (loading || !dialog.open || opener !== link || dialog.querySelector("[data-consent-form]")) {
+      return; // they have gone on meanwhile, perhaps to somebody else
+    }
+    for (const line of fresh.content.querySelectorAll("section[aria-labelledby]")) {
+      const old = dialog.querySelector(`section[aria-labelledby="${line.getAttribute("aria-labelledby")}"]`);
+      if (old && old.querySelector("[data-consent-soon]") && !old.contains(document.activeElement)) {
+        old.replaceWith(line);
+        changed = true;
+      }
+    }
+    lookAgain();
   }
 
   function warn(words) {
