@@ -68,7 +68,8 @@ def test_it_changes_nothing(line: Line, jane: Phone) -> None:
         connection,
     ) as queries:
         replayed()
-    assert all(query["sql"].lstrip().upper().startswith("SELECT") for query in queries)
+    # On PostgreSQL the texts are read through a cursor.
+    assert {query["sql"].split()[0].upper() for query in queries} <= {"SELECT", "DECLARE", "FETCH", "CLOSE"}
 
 
 @pytest.mark.parametrize("odd", ["yesterday", "2026-13-01", ""])
