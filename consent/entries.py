@@ -52,7 +52,7 @@ def write(
     *,
     occurred_at: dt.datetime,
     digest: str | None,
-    **columns: str,
+    **columns: Any,
 ) -> LedgerEntry:
     # The chain goes on from what the contact row says, not from the last entry found: so a cut-off end shows as a gap.
     last = LedgerEntry.objects.filter(contact=OuterRef("pk")).order_by("-seq").values("recorded_at")[:1]

@@ -388,8 +388,7 @@ def _append(
     scope: str = "",
     scope_category: str = "",
 ) -> LedgerEntry:
-    consent.save()
-    return entries.write(
+    consent.entry = entries.write(
         consent.contact,
         consent.line,
         kind,
@@ -397,11 +396,16 @@ def _append(
         occurred_at=occurred_at,
         status_from=status_from,
         status_to=consent.status,
+        since=consent.since,
+        source=consent.source,
+        request_state=consent.request_state,
         level=level,
         digest=digest,
         scope=scope,
         scope_category=scope_category,
     )
+    consent.save()
+    return consent.entry
 
 
 def _append_for_contact(

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from consent import chain
 from consent.ledger import REVOCATIONS
 from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry
-from consent.vocabulary import LEVEL_RANK, Channel, EntryKind, Status
+from consent.vocabulary import LEVEL_RANK, Channel, EntryKind, RequestState, Status
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def verify() -> Iterator[Fault]:
 
 
 def _entries(rows: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
-    return rows.order_by("contact_id", "seq").values("contact_id", "line_id", "hash", *chain.COVERED)
+    return rows.order_by("contact_id", "seq").values("id", "contact_id", "line_id", "hash", *chain.COVERED)
 
 
 def _head(contact_pk: int) -> dict[str, Any]:
@@ -100,6 +100,19 @@ def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
     return None
 
 
+_COLUMNS = (
+    "status",
+    "since",
+    "source",
+    "request_state",
+    "level",
+    "opted_out_at",
+    "told_at",
+    "review_since",
+    "entry_id",
+)
+
+
 @dataclass
 class Replayed:
     """The state of one contact on one line as its entries tell it (the rules of consent.ledger, read backwards)."""
@@ -108,6 +121,8 @@ class Replayed:
     status: str = Status.NOT_DEFINED
     since: dt.datetime | None = None
     source: str = ""
+    request_state: str = RequestState.NOT_SENT
+    entry_id: int | None = None
     level: str = ""
     opted_out_at: dt.datetime | None = None
     told_at: dt.datetime | None = None
@@ -117,6 +132,7 @@ class Replayed:
     def follow(self, entry: Mapping[str, Any]) -> None:
         self._follow_marks(entry["kind"], entry["occurred_at"])
         before, self.seq, self.status = self.status, entry["seq"], entry["status_to"]
+        self.request_state, self.entry_id = entry["request_state"], entry["id"]
         if entry["kind"] in REVOCATIONS:
             self.opted_out_at = max(entry["occurred_at"], self.opted_out_at or entry["occurred_at"])
         if entry["kind"] == EntryKind.OPTED_IN:
@@ -144,7 +160,7 @@ class Replayed:
 
     def differs_from(self, state: Consent) -> str:
         """The first column of the state table that says something else, in words; '' where all agree."""
-        for column in ("status", "since", "source", "level", "opted_out_at", "told_at", "review_since"):
+        for column in _COLUMNS:
             told, stored = getattr(self, column), getattr(state, column)
             if (told or None) != (stored or None):
                 return f"{column} should be {told or 'empty'}, but the state table says {stored or 'nothing'}"

@@ -35,11 +35,22 @@ class Consent(models.Model):
     # Twilio blocks this pair until the contact texts START; our own state can't lift that.
     blocked_at_provider = models.BooleanField(default=False)
     review_since = models.DateTimeField("under review since", null=True)
+    # The last one about this pair; null where nothing was recorded yet. verify_ledger compares them, so
+    # no constraint of the database has to: it would cost each bulk write.
+    entry = models.ForeignKey(
+        "consent.LedgerEntry",
+        on_delete=models.DO_NOTHING,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["contact", "line"], name="one_consent_per_contact_and_line")]
         indexes = [
             models.Index(fields=["line", "status"]),
+            models.Index(fields=["line", "contact"]),  # a line's contacts in order, for pages and exports
             models.Index(fields=["contact"], condition=Q(review_since__isnull=False), name="consents_under_review"),
         ]
         permissions = [
@@ -96,6 +107,9 @@ class OptInRequest(models.Model):
     # The consent a YES gives, as the wording that is sent declares.
     level = models.CharField(max_length=8, choices=Level.choices, default=Level.EXPRESS)
     wording = models.UUIDField("wording version", null=True)
+    batch = models.CharField(
+        "import batch", max_length=80, blank=True, help_text="The import that it came from, if any."
+    )
     created = models.DateTimeField()
     left_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
@@ -115,7 +129,8 @@ class OptInRequest(models.Model):
         indexes = [
             models.Index(
                 fields=["expires_at"], condition=Q(outcome=RequestOutcome.OPEN), name="open_requests_by_expiry"
-            )
+            ),
+            models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="requests_by_time_sent"),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from django.db import models
 
 from consent.models.contact import Contact
 from consent.models.line import Line
-from consent.vocabulary import Category, Channel, EntryKind, Level, Scope, Status
+from consent.vocabulary import Category, Channel, EntryKind, Level, RequestState, Scope, Status
 
 
 class AuditRowError(Exception):
@@ -42,7 +42,9 @@ class AuditRow(models.Model):
 class LedgerEntry(AuditRow):
     """One change of consent, never changed, never deleted. Holds no personal data: words and numbers are Evidence.
 
-    Entries of a contact form a chain: each hash covers the one before it (consent.chain).
+    Entries of a contact form a chain: each hash covers the one before it (consent.chain). An entry about a line holds
+    what the state was after it (``status_to``, ``since``, ``source``, ``request_state``), so the last one up to any
+    instant is the state at that instant.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="entries")
@@ -51,6 +53,9 @@ class LedgerEntry(AuditRow):
     kind = models.CharField(max_length=22, choices=EntryKind.choices)
     status_from = models.CharField(max_length=12, choices=Status.choices, blank=True)
     status_to = models.CharField(max_length=12, choices=Status.choices, blank=True)
+    since = models.DateTimeField("status since", null=True)
+    source = models.CharField("source of the status", max_length=10, choices=Channel.choices, blank=True)
+    request_state = models.CharField(max_length=10, choices=RequestState.choices, blank=True)
     level = models.CharField(max_length=8, choices=Level.choices, blank=True)
     channel = models.CharField(max_length=10, choices=Channel.choices, blank=True)
     # How far a revocation reaches, so that lines created later learn of it too.

@@ -129,6 +129,7 @@ class Message(models.Model):
                 name="texts_that_wait",
             ),
             models.Index(fields=["conversation", "created"]),
+            models.Index(fields=["created"], condition=Q(status="refused"), name="refused_texts_by_time"),
         ]
         permissions = [
             ("send_text", "Can send texts"),

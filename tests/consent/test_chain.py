@@ -18,6 +18,9 @@ ENTRY = {
     "kind": "opted_out",
     "status_from": "opted_in",
     "status_to": "opted_out",
+    "since": dt.datetime(2026, 12, 1, 12, 0, 0, 123456, tzinfo=dt.UTC),
+    "source": "keyword",
+    "request_state": "not_sent",
     "level": "",
     "channel": "keyword",
     "scope": "category",
@@ -38,6 +41,7 @@ def test_the_formula_by_hand() -> None:
         **ENTRY,
         "contact__uuid": "11111111-1111-4111-8111-111111111111",
         "line__uuid": "22222222-2222-4222-8222-222222222222",
+        "since": "2026-12-01T12:00:00.123456Z",
         "occurred_at": "2026-12-01T12:00:00.123456Z",
         "recorded_at": "2026-12-01T12:00:01.000000Z",
     }
@@ -55,6 +59,7 @@ def test_every_column_that_matters_is_covered() -> None:
 def test_any_change_changes_the_hash(column: str) -> None:
     other = {
         "seq": 2,
+        "since": None,
         "occurred_at": ENTRY["occurred_at"] + dt.timedelta(microseconds=1),
         "recorded_at": ENTRY["recorded_at"] + dt.timedelta(microseconds=1),
         "contact__uuid": uuid.uuid4(),

@@ -1,0 +1,10 @@
+"""What the roles may do with reports (PRODUCT "The people")."""
+
+from collections.abc import Mapping, Sequence
+
+from consent.roles import OFFICER, SUPERVISOR
+
+PERMISSIONS: Mapping[str, Sequence[str]] = {
+    OFFICER: ["reporting.export_reports", "reporting.view_reportrun", "reporting.download_any_export"],
+    SUPERVISOR: ["reporting.export_reports", "reporting.view_reportrun"],
+}
