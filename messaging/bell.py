@@ -112,19 +112,20 @@ _bell = Bell(_Line().publish)
 
 
 def ring_settle() -> None:
-    """There are receipts to settle. Rings once the transaction is committed."""
-    _ring("messaging.tasks.settle_waiting")
+    """There are receipts to settle."""
+    ring("messaging.tasks.settle_waiting")
 
 
 def ring_send() -> None:
-    """There are texts to send. Rings once the transaction is committed."""
-    _ring("messaging.tasks.send_due")
+    """There are texts to send."""
+    ring("messaging.tasks.send_due")
 
 
 def ring_open_lines() -> None:
     """There are lines to open."""
-    _ring("messaging.tasks.open_lines")
+    ring("messaging.tasks.open_lines")
 
 
-def _ring(task: str) -> None:
+def ring(task: str) -> None:
+    """There is work for this task (its full name). Rings once the transaction is committed."""
     transaction.on_commit(partial(_bell.ring, task), robust=True)
