@@ -29,7 +29,7 @@ LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-pg test-browser pictures soak check fmt lock clean
+.PHONY: help setup demo test test-pg test-browser pictures bench soak check fmt lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
@@ -71,6 +71,13 @@ test-browser: setup ## People at work in Chromium, against the running example (
 
 pictures: setup ## Take the README's pictures anew from the example (needs Chromium)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -q -m browser tests/browser/take_pictures.py $(ARGS)
+
+# Each measures us and the limit in the same run; those of the database need PostgreSQL (DATABASE_URL=).
+BENCHMARKS := classify_texts changelist dashboard snapshot_csv snapshot_xlsx snapshot_as_of snapshot_page
+bench: setup ## Measure against the limits, on PostgreSQL, about fifteen minutes on a quiet machine (BENCHMARKS=)
+	@failed=0; for name in $(BENCHMARKS); do echo "== $$name"; \
+		DATA_DIR="$(SCRATCH)" $(BIN)/python -m tests.benchmarks.$$name || failed=1; done; \
+		DATA_DIR="$(SCRATCH)" $(BIN)/python -m tests.benchmarks.ground; exit $$failed
 
 soak: setup ## Play many random histories against the rules of what must never happen (HISTORIES=300)
 	@$(EMBEDDED) $(TEST_KEYS) HISTORIES=$${HISTORIES:-300} $(BIN)/python -m pytest tests/messaging/test_never.py $(ARGS)

@@ -1,6 +1,6 @@
 """The Opt In & Out Snapshot: who is in and who is out on which line, now or at any past instant.
 
-``Filters`` says what is wanted; ``page``, ``totals``, ``rows`` and ``csv_blocks`` give it. All of them run the same
+``Filters`` says what is wanted; ``page``, ``totals`` and ``Content`` give it. All of them run the same
 statement, line by line in the order of the lines' names and within a line in the order of the contacts' ids, which
 never change: so a page, a file and a count agree row for row.
 
@@ -9,13 +9,11 @@ rows through COPY in the time in which the ORM makes a few thousand objects. Bot
 for the three expressions in ``_Dialect``.
 """
 
-import csv
 import datetime as dt
-import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
@@ -25,6 +23,7 @@ from consent import search
 from consent.models import Contact, Line
 from consent.vocabulary import Channel, RequestState, Status
 from reporting import figures
+from reporting.files import BLOCK, FORMULA, guarded, lines
 
 # The names of the columns in files for machines, and in those for people.
 COLUMNS = {
@@ -39,10 +38,6 @@ COLUMNS = {
     "ledger_entry": "Ledger entry",
 }
 IN_AND_OUT = (Status.OPTED_IN, Status.OPTED_OUT)
-# A cell that begins with one of these is run as a formula by some spreadsheet. Numbers in E.164 begin with + too, but
-# hold nothing but digits, which no spreadsheet can run.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_BLOCK = 64 * 1024
 _ROWS_AT_A_TIME = 2000
 
 
@@ -64,6 +59,23 @@ class Filters:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lines", tuple(sorted(self.lines, key=lambda line: (line.name, line.pk))))
+
+    @classmethod
+    def from_json(cls, chosen: Mapping[str, Any], *, hidden: bool) -> "Filters":
+        """What ``as_json`` gave."""
+        moments = {
+            name: dt.datetime.fromisoformat(chosen[name])
+            for name in ("since_from", "since_until", "as_of")
+            if name in chosen
+        }
+        return cls(
+            lines=tuple(Line.objects.filter(number__in=chosen["line"])),
+            statuses=tuple(chosen["status"]),
+            sources=tuple(chosen.get("source", ())),
+            search=chosen.get("search", ""),
+            hidden=hidden,
+            **moments,
+        )
 
     @property
     def without_record(self) -> bool:
@@ -97,9 +109,6 @@ class Cells:
 
     words: bool = False
     guarded: bool = False
-
-    def headings(self) -> list[str]:
-        return list(COLUMNS.values() if self.words else COLUMNS)
 
 
 class Row(NamedTuple):
@@ -212,13 +221,13 @@ def _where(filters: Filters) -> _Part:
 
 
 def _columns(filters: Filters, line: Line, cells: Cells) -> _Part:
-    name, number = _text(line.name, cells), line.number
+    name = guarded(line.name) if cells.guarded else line.name
     contact = "trim(c.first_name || ' ' || c.last_name)"
     if cells.guarded:
         contact = f"CASE WHEN substr({contact}, 1, 1) IN ({_marks(FORMULA)}) THEN '''' || {contact} ELSE {contact} END"
     columns = [
         _Part("%s", (name,)),
-        _Part("%s", (number,)),
+        _Part("%s", (line.number,)),
         _Part(f"NULLIF({contact}, '')", FORMULA if cells.guarded else ()),
         _Part(_MASKED if filters.hidden else "c.number"),
         _spoken("COALESCE(s.status, 'not_defined')", Status, cells),
@@ -241,10 +250,6 @@ def _spoken(column: str, choices: Any, cells: Cells) -> _Part:
     return _Part(
         f"CASE {column} {pairs} END", tuple(word for choice in choices for word in (choice.value, choice.label))
     )
-
-
-def _text(value: str, cells: Cells) -> str:
-    return f"'{value}" if cells.guarded and value.startswith(FORMULA) else value
 
 
 def _marks(values: Any) -> str:
@@ -302,32 +307,34 @@ def _streaming_cursor() -> Any:
 
 
 @dataclass
-class CsvBlocks:
-    """The rows as CSV (UTF-8, comma, LF) in blocks of about 64 KiB, after a line that names the columns.
-
-    ``rows`` counts what was given so far. ``bom`` begins with a byte order mark, by which Excel knows UTF-8.
-    """
+class Content:
+    """The rows as they stand in a file (reporting.files). Read it inside ``one_moment``."""
 
     filters: Filters
-    cells: Cells = field(default_factory=lambda: Cells(guarded=True))
-    bom: bool = False
+    words: bool = False
     rows: int = 0
 
-    def __iter__(self) -> Iterator[bytes]:
-        yield (b"\xef\xbb\xbf" if self.bom else b"") + ",".join(self.cells.headings()).encode() + b"\n"
+    def headings(self) -> list[str]:
+        return list(COLUMNS.values() if self.words else COLUMNS)
+
+    def cells(self) -> Iterator[tuple[Any, ...]]:
+        return rows(self.filters, Cells(self.words))
+
+    def csv(self) -> Iterator[bytes]:
+        """In blocks of about 64 KiB: row by row it would cost several times as much on the way to the reader."""
         by_copy = connection.vendor == "postgresql"
         for line in self.filters.lines:
             yield from self._copied(line) if by_copy else self._written(line)
 
     def _copied(self, line: Line) -> Iterator[bytes]:
-        statement = _select(self.filters, line, self.cells)
+        statement = _select(self.filters, line, Cells(self.words, guarded=True))
+        copying = connection.ops.compose_sql(f"COPY ({statement.text}) TO STDOUT (FORMAT csv)", statement.params)
         block = bytearray()
-        copying = f"COPY ({statement.text}) TO STDOUT (FORMAT csv)"
         with connection.cursor() as cursor:
-            with cursor.copy(connection.ops.compose_sql(copying, statement.params)) as copy:
+            with cursor.copy(copying) as copy:
                 for piece in copy:
                     block += piece
-                    if len(block) >= _BLOCK:
+                    if len(block) >= BLOCK:
                         yield bytes(block)
                         block.clear()
             self.rows += cursor.rowcount
@@ -335,17 +342,12 @@ class CsvBlocks:
             yield bytes(block)
 
     def _written(self, line: Line) -> Iterator[bytes]:
-        statement = _select(self.filters, line, self.cells)
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        statement = _select(self.filters, line, Cells(self.words, guarded=True))
         with connection.cursor() as cursor:
             cursor.execute(statement.text, statement.params)
             while found := cursor.fetchmany(_ROWS_AT_A_TIME):
-                writer.writerows(found)
                 self.rows += len(found)
-                yield text.getvalue().encode()
-                text.seek(0)
-                text.truncate()
+                yield lines(found)
 
 
 # ---- a page, and the totals -----------------------------------------------------------------------------------------

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 ("ended_at", models.DateTimeField(null=True, verbose_name="ended")),
                 ("heartbeat_at", models.DateTimeField(null=True)),
                 ("claim", models.UUIDField(null=True)),
+                ("tries", models.PositiveSmallIntegerField(default=0)),
                 ("expected_rows", models.PositiveBigIntegerField(null=True)),
                 ("rows", models.PositiveBigIntegerField(default=0)),
                 ("size", models.PositiveBigIntegerField(help_text="In bytes.", null=True)),

@@ -10,7 +10,7 @@ from consent.models.ledger import AuditRowError
 
 # How long a finished file can be fetched (PRODUCT "Screens" 5).
 KEPT_FOR = dt.timedelta(days=7)
-# A worker says that it is alive at least this often; one that was silent for longer is taken to be dead.
+# A worker says every second that it is alive; one that was silent for so long is taken to be dead.
 SILENCE = dt.timedelta(seconds=30)
 
 
@@ -18,19 +18,21 @@ class ReportRunQuerySet(models.QuerySet["ReportRun"]):
     def delete(self) -> NoReturn:
         raise AuditRowError("What was exported stays on record.")
 
-    def in_background(self) -> "ReportRunQuerySet":
-        return self.filter(in_background=True)
-
     def to_make(self, now: dt.datetime) -> "ReportRunQuerySet":
         """Files that a worker should make: nobody began, or who began is silent."""
         State = ReportRun.State
         abandoned = Q(state=State.RUNNING, heartbeat_at__lt=now - SILENCE)
-        return self.in_background().filter(Q(state=State.WAITING) | abandoned).order_by("pk")
+        return self.filter(Q(state=State.WAITING) | abandoned, in_background=True).order_by("pk")
+
+    def cut_off(self, now: dt.datetime) -> "ReportRunQuerySet":
+        """Downloads that should long have ended: whoever served them is gone."""
+        longest = dt.timedelta(seconds=settings.EXPORT_SECONDS) + SILENCE
+        return self.filter(in_background=False, state=ReportRun.State.RUNNING, created__lt=now - longest)
 
     def to_remove(self, now: dt.datetime) -> "ReportRunQuerySet":
         """Runs whose file has been kept for long enough."""
-        return self.in_background().filter(
-            state=ReportRun.State.DONE, ended_at__lt=now - KEPT_FOR, file_removed_at__isnull=True
+        return self.filter(
+            in_background=True, state=ReportRun.State.DONE, ended_at__lt=now - KEPT_FOR, file_removed_at=None
         )
 
 
@@ -85,6 +87,7 @@ class ReportRun(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     # Whoever makes the file holds this; a second worker that takes over gets another.
     claim = models.UUIDField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
     expected_rows = models.PositiveBigIntegerField(null=True)
     rows = models.PositiveBigIntegerField(default=0)
     size = models.PositiveBigIntegerField(null=True, help_text="In bytes.")

@@ -266,6 +266,8 @@ def test_each_broken_chain_has_its_line(jane: Contact) -> None:
     [
         ("since", "'2020-01-01 00:00:00+00:00'"),
         ("source", "'paper'"),
+        ("request_state", "'accepted'"),
+        ("entry_id", "NULL"),
         ("level", "'written'"),
         ("opted_out_at", "NULL"),
         ("own_opt_in_at", "'2099-01-01 00:00:00+00:00'"),  # no STOP would ever count again

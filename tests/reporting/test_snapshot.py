@@ -4,6 +4,7 @@ import contextlib
 import csv
 import datetime as dt
 import io
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+import openpyxl
 import pytest
 import time_machine
 from django.db import connection, transaction
@@ -22,8 +24,8 @@ from consent import ledger, phones
 from consent.ledger import Authority, Proof
 from consent.models import Consent, Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, RequestKind, RequestState, Scope, Status
-from reporting import snapshot
-from reporting.snapshot import Cells, CsvBlocks, Filters, Row
+from reporting import files, snapshot
+from reporting.snapshot import Filters, Row
 from tests.make import make_contact, make_line
 from tests.world import Clock
 
@@ -76,16 +78,31 @@ def _fits(consent: Consent, contact: Contact, filters: Filters) -> bool:
     )
 
 
-def read(filters: Filters, cells: Cells = Cells()) -> list[Row]:
-    return [Row(*each) for each in snapshot.rows(filters, cells)]
+def read(filters: Filters) -> list[Row]:
+    return [Row(*each) for each in snapshot.rows(filters)]
 
 
-def as_csv(filters: Filters, **options: Any) -> list[list[str]]:
-    blocks = CsvBlocks(filters, **options)
-    text = b"".join(blocks).decode("utf-8-sig")
-    found = list(csv.reader(io.StringIO(text)))
-    assert blocks.rows == len(found) - 1
-    return found
+def in_a_file(filters: Filters, format: str = "csv", *, words: bool = False) -> bytes:
+    content = snapshot.Content(filters, words)
+    return b"".join(files.blocks(content, format, {}))
+
+
+def as_csv(filters: Filters, *, words: bool = False) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(in_a_file(filters, words=words).decode())))
+
+
+def as_xlsx(filters: Filters) -> list[Row]:
+    sheet = openpyxl.load_workbook(io.BytesIO(in_a_file(filters, "xlsx")), read_only=True).active
+    assert sheet is not None
+    found = list(sheet.iter_rows(values_only=True))
+    assert found[0] == tuple(snapshot.COLUMNS)
+    return [Row(*each) for each in found[1:]]
+
+
+def as_json(filters: Filters) -> list[Row]:
+    found = json.loads(in_a_file(filters, "json"))
+    assert found["count"] == len(found["rows"])
+    return [Row(**each) for each in found["rows"]]
 
 
 def by_pages(filters: Filters, size: int) -> list[Row]:
@@ -216,7 +233,8 @@ def test_page_file_totals_and_the_state_table_agree(history: list[Any], choices:
         played(history, lines)
         filters = Filters(tuple(lines), **choices)
         wanted = plainly(filters)
-        assert read(filters) == wanted
+        assert read(filters) == as_json(filters) == wanted
+        assert as_xlsx(filters) == wanted
         assert by_pages(filters, size) == wanted
         assert as_csv(filters)[1:] == [["" if cell is None else str(cell) for cell in row] for row in wanted]
         counted = snapshot.totals(filters)
@@ -312,7 +330,7 @@ def test_words_for_people() -> None:
     line = make_line()
     _in(make_contact(), line, NOON)
     make_contact("+12065550143")
-    rows = as_csv(Filters((line,), statuses=EVERYTHING), cells=Cells(words=True, guarded=True))
+    rows = as_csv(Filters((line,), statuses=EVERYTHING), words=True)
     assert rows[0][:5] == ["Line name", "Line number", "Contact name", "Mobile number", "Status"]
     assert [rows[1][4], rows[1][6], rows[1][7]] == ["Opted in", "Text message", "Not Sent"]
     assert [rows[2][4], rows[2][6], rows[2][7]] == ["Not Defined", "", "Not Sent"]
@@ -320,8 +338,8 @@ def test_words_for_people() -> None:
 
 def test_a_byte_order_mark_only_where_it_is_wanted() -> None:
     filters = Filters((make_line(),))
-    assert b"".join(CsvBlocks(filters)).startswith(b"line_name,line_number,")
-    assert b"".join(CsvBlocks(filters, bom=True)).startswith(b"\xef\xbb\xbfline_name,")
+    assert in_a_file(filters).startswith(b"line_name,line_number,")
+    assert in_a_file(filters, "csv-excel").startswith(b"\xef\xbb\xbfline_name,")
 
 
 def test_hidden_numbers_are_hidden_and_found_by_their_end_only() -> None:
@@ -339,9 +357,10 @@ def test_blocks_are_not_rows() -> None:
     line = make_line()
     contacts = Contact.objects.bulk_create([Contact(number=f"+1206{serial:07}") for serial in range(3000)])
     Consent.objects.bulk_create([Consent(contact=contact, line=line, status=Status.OPTED_IN) for contact in contacts])
-    blocks = list(CsvBlocks(Filters((line,))))
+    content = snapshot.Content(Filters((line,)))
+    blocks = list(content.csv())
     assert len(blocks) < 10
-    assert b"".join(blocks).count(b"\n") == 3001
+    assert b"".join(blocks).count(b"\n") == content.rows == 3000
 
 
 # ---- one moment -----------------------------------------------------------------------------------------------------
