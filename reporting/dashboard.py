@@ -8,25 +8,20 @@ who may open that list; agents get the figures of their own lines.
 import datetime as dt
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
-from django.conf import settings
-from django.db.models import Exists, F, Func, IntegerField, Min, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.formats import date_format
 
-from consent.admin.numbers import signed_in
-from consent.models import Line, Organisation, User
-from consent.vocabulary import Category, EntryKind, LineKind, Registration, RequestOutcome, Status
-from messaging.models import Conversation, Receipt, Review
+from consent.models import Line, Organisation
+from consent.vocabulary import EntryKind, RequestOutcome, Status
+from messaging.models import Conversation
 from messaging.models.message import MessageStatus
-from reporting import figures, phrases
+from reporting import alerts, figures, phrases
 from reporting.figures import CHART_DAYS, REFUSED_DAYS, Figures, What
-from reporting.models import Mark
+from reporting.page import Page
 
 TREND_DAYS = 7
 _TICKS = {"color": "#808794", "maxRotation": 0, "autoSkipPadding": 12}
@@ -40,10 +35,8 @@ _CHART_OPTIONS = {
         "y": {"ticks": {**_TICKS, "precision": 0}, "grid": {}, "border": {"display": False}, "beginAtZero": True},
     },
 }
-# A webhook is settled within seconds; one that waited for this long has no worker.
-UNSETTLED = dt.timedelta(minutes=1)
-# Of the lines and rules that could be shown, so many are.
-MOST_LINES, MOST_RULES = 10, 6
+# Of the rules and texts that could be shown, so many are.
+MOST_RULES, MOST_TEXTS = 6, 5
 
 
 @dataclass(frozen=True)
@@ -56,16 +49,6 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Concern:
-    """Something that needs somebody. Tones: danger, warning, info."""
-
-    words: str
-    url: str = ""
-    detail: str = ""
-    tone: str = "warning"
-
-
-@dataclass(frozen=True)
 class Step:
     """What a new install needs."""
 
@@ -73,32 +56,6 @@ class Step:
     why: str
     done: bool
     url: str = ""
-
-
-@dataclass
-class Page:
-    """What one person may see of the dashboard now."""
-
-    request: HttpRequest
-    now: dt.datetime = field(default_factory=timezone.now)
-
-    def __post_init__(self) -> None:
-        self.user = signed_in(self.request)
-        self.today = timezone.localdate(self.now)
-
-    def may(self, permission: str) -> bool:
-        return self.user.has_perm(permission)
-
-    def list_of(self, model: str, **filters: Any) -> str:
-        """The address of a model's list ("app.model"), narrowed; empty for those who may not open it."""
-        app, name = model.split(".")
-        # A proxy is opened by whoever may see what it stands for.
-        if not self.may(f"{app}.view_{'review' if name == 'possibleacceptance' else name}"):
-            return ""
-        query = urlencode(
-            {key: value.isoformat() if isinstance(value, dt.datetime) else value for key, value in filters.items()}
-        )
-        return reverse(f"admin:{app}_{name}_changelist") + (f"?{query}" if query else "")
 
 
 def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -112,160 +69,50 @@ def show(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 
 def _of_the_company(page: Page) -> dict[str, Any]:
-    state = _state(page)
+    install = page.install
     found = figures.read(page.today)
-    if not state.has_lines:
-        return {"steps": _steps(page, state), "new_install": True}
-    steps = _steps(page, state)
+    if not install.has_lines:
+        return {"steps": _steps(page), "new_install": True}
+    steps = _steps(page)
     return {
         "steps": [] if all(step.done for step in steps) else steps,
-        "concerns": [*_reviews(page, state), *_health(page, state, found), *_lines(page, state)],
+        "concerns": alerts.concerns(page, found),
         "statuses": _statuses(page, found) if page.may("consent.view_consent") else [],
         "chart": _chart(page, found) if page.may("consent.view_consent") else None,
         "refused": _refused(page, found) if page.may("messaging.view_message") else None,
         "requests": _requests(page, found) if page.may("consent.view_optinrequest") else None,
         "opt_outs": _opt_outs(page, found) if page.may("consent.view_consent") else None,
+        "left_after": _left_after(page, found) if page.may("consent.view_consent") else None,
         "counted_at": found.counted_at,
         "refused_days": REFUSED_DAYS,
         "chart_days": CHART_DAYS,
     }
 
 
-def _state(page: Page) -> Any:
-    """The organisation, and beside it what is counted live because an index holds just that. One query."""
-    unsettled = Receipt.objects.unsettled()
-    reviews = Review.objects.open()
-    first = reviews.revocations().order_by().values("outcome").annotate(first=Min("last_day")).values("first")
-    return Organisation.objects.annotate(
-        has_lines=Exists(Line.objects.all()),
-        has_people=Exists(User.objects.exclude(pk=page.user.pk)),
-        overdue=_number_of(unsettled.filter(received_at__lt=page.now - UNSETTLED)),
-        needs_person=_number_of(unsettled.filter(needs_person=True)),
-        revocations=_number_of(reviews.revocations()),
-        acceptances=_number_of(reviews.acceptances()),
-        first_last_day=Subquery(first),
-        problem=Subquery(Mark.objects.values("problem")[:1]),
-    ).get(pk=1)
-
-
-def _number_of(rows: QuerySet[Any]) -> Subquery:
-    counted = rows.order_by().annotate(how_many=Func(F("pk"), function="COUNT", output_field=IntegerField()))
-    return Subquery(counted.values("how_many"))
-
-
-def _steps(page: Page, state: Any) -> list[Step]:
+def _steps(page: Page) -> list[Step]:
+    install = page.install
     may_set, may_add = page.may("consent.change_organisation"), page.may("consent.add_line")
     ask = "" if page.user.is_superuser else " Ask whoever set up this install: only superusers invite people."
     return [
         Step(
             "Set your organisation",
             "Contacts read its name in automatic texts, and its support contact in the help reply.",
-            done=state.name != Organisation._meta.get_field("name").default,
+            done=install.name != Organisation._meta.get_field("name").default,
             url=reverse("admin:consent_organisation_change", args=[1]) if may_set else "",
         ),
         Step(
             "Add a line",
             "A business number that texts. It says whether contacts have to agree first.",
-            done=state.has_lines,
+            done=install.has_lines,
             url=reverse("admin:consent_line_add") if may_add else "",
         ),
         Step(
             "Invite the people who work with it",
             f"Officers, supervisors and agents, each in their group, agents with their lines.{ask}",
-            done=state.has_people,
+            done=install.has_people,
             url=reverse("admin:consent_user_add") if page.user.is_superuser else "",
         ),
     ]
-
-
-def _reviews(page: Page, state: Any) -> list[Concern]:
-    found = []
-    if state.revocations and page.may("messaging.view_review"):
-        last = state.first_last_day
-        detail = "Sending to these contacts is suspended."
-        if last:
-            day = "today" if last <= page.today else f"before {date_format(last, 'l, j F')}"
-            detail += f" The first has to be decided {day}; undecided, it counts as an opt-out."
-        soon = last is not None and last <= page.today + dt.timedelta(days=2)
-        words = phrases.counted(state.revocations, "text may ask us to stop", "texts may ask us to stop")
-        found.append(Concern(words, page.list_of("messaging.review"), detail, "danger" if soon else "warning"))
-    if state.acceptances and page.may("messaging.view_review"):
-        words = phrases.counted(state.acceptances, "text may be a yes", "texts may be a yes")
-        detail = "Read it and say whether the contact agreed. Their own YES settles it too."
-        found.append(Concern(words, page.list_of("messaging.possibleacceptance"), detail, "info"))
-    return found
-
-
-def _health(page: Page, state: Any, found: Figures) -> list[Concern]:
-    concerns = []
-    if state.problem:
-        concerns.append(Concern("This install is not sound", "", f"{state.problem} Tell whoever runs it.", "danger"))
-    if state.needs_person:
-        words = phrases.counted(state.needs_person, "webhook needs a person", "webhooks need a person")
-        url = page.list_of("messaging.receipt", state="needs_person")
-        concerns.append(
-            Concern(words, url, "They could not be read. No text goes to their numbers until then.", "danger")
-        )
-    if state.overdue > state.needs_person:
-        words = phrases.counted(state.overdue, "webhook is not settled yet", "webhooks are not settled yet")
-        url = page.list_of("messaging.receipt", state="unsettled", received_at__lt=page.now - UNSETTLED)
-        concerns.append(Concern(words, url, "They came more than a minute ago. A worker may be down.", "danger"))
-    if counting := _counting(page, found):
-        concerns.append(counting)
-    waiting = found.by_key(What.TEXTS, None)
-    if unknown := waiting[MessageStatus.UNKNOWN]:
-        words = phrases.counted(unknown, "text of unknown fate", "texts of unknown fate")
-        url = page.list_of("messaging.message", status__exact="unknown")
-        concerns.append(Concern(words, url, "Nobody knows whether they left. They are never sent again."))
-    for status in (MessageStatus.QUEUED, MessageStatus.SENDING):
-        if late := waiting[status]:
-            assert found.counted_at is not None  # or there would be no such figure
-            state_of_it = "stuck in the queue" if status == MessageStatus.QUEUED else "stuck while being sent"
-            words = phrases.counted(late, f"text is {state_of_it}", f"texts are {state_of_it}")
-            before = found.counted_at - figures.LATE
-            url = page.list_of("messaging.message", status__exact=status.value, created__lt=before)
-            concerns.append(Concern(words, url, "They were written more than ten minutes before they were counted."))
-    return concerns
-
-
-def _counting(page: Page, found: Figures) -> Concern | None:
-    """The worker that counts doesn't, or can't keep up."""
-    if found.counted_at is None:
-        detail = "Refused texts and requests follow within a minute. If they don't, a worker or the clock is down."
-        return Concern("The figures are being counted for the first time", "", detail, "info")
-    patience = dt.timedelta(seconds=max(5 * settings.COUNT_SECONDS, 60))
-    if page.now - found.counted_at > patience:
-        last = date_format(timezone.localtime(found.counted_at), "j F, H:i")
-        detail = "Refused texts, requests and stuck texts below are as old as that. A worker or the clock may be down."
-        return Concern(f"The figures were not counted since {last}", "", detail)
-    if found.behind:
-        return Concern(
-            "Consents are still being counted", "", "A lot came in at once. The figures follow soon.", "info"
-        )
-    return None
-
-
-def _lines(page: Page, state: Any) -> list[Concern]:
-    """Lines that can't text, or not as the law wants."""
-    if not page.may("consent.view_line"):
-        return []
-    doubtful = (
-        Q(active=False)
-        | Q(opened_at=None)
-        | Q(registration__in=[Registration.PENDING, Registration.REJECTED])
-        | Q(kind=LineKind.TOLL_FREE, opt_outs_answered_by_provider=False)
-        | Q(category=Category.MARKETING)
-    )
-    found = []
-    for line in Line.objects.filter(doubtful):
-        line.mode = line.mode or state.mode  # or each would ask for the organisation
-        url = reverse("admin:consent_line_change", args=[line.pk])
-        found += [Concern(f"{line.name}: {words}", url, detail, tone) for words, detail, tone in phrases.line(line)]
-    left_out = len(found) - MOST_LINES
-    if left_out > 0:
-        more = Concern(f"{left_out} more about lines", page.list_of("consent.line"))
-        found = [*found[:MOST_LINES], more]
-    return found
 
 
 def _statuses(page: Page, found: Figures) -> list[dict[str, Any]]:
@@ -381,6 +228,18 @@ def _opt_outs(page: Page, found: Figures) -> dict[str, Any]:
         rows.append(Number(number, phrases.opt_out(rule), entries.url if rule else ""))
     shown = sum(row.value for row in rows)
     return {"rows": rows, "others": rules.total() - shown}
+
+
+def _left_after(page: Page, found: Figures) -> dict[str, Any]:
+    """The last text before each opt-out. No list holds just those opt-outs, so the words lead to the text instead."""
+    texts = found.by_key(What.LEFT_AFTER, figures.since(page.today, CHART_DAYS))
+    most = texts.most_common(MOST_TEXTS)
+    shown = {key: (words, "") for key, words in phrases.LEFT_AFTER.items()}
+    for key, (number, worded, *what) in page.install.versions.items():
+        model, _, _ = key.partition(":")
+        shown[key] = phrases.version(model, number, *what), page.versions_of(model, worded)
+    rows = [{"number": number, "words": shown[key][0], "text": shown[key][1]} for key, number in most]
+    return {"rows": rows, "others": texts.total() - sum(number for _, number in most)}
 
 
 # ---- for agents -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 Consents and ledger entries only grow in number, so they are counted once: ``count`` adds what is new to the figures and
 moves a mark, and ``read`` adds what lies behind the mark. What ``read`` gives is therefore as new as the database,
-whatever the worker does; its cost depends on how much came in since the last count.
+whatever the worker does; its cost depends on how much came in since the last count. One figure of the ledger is too
+dear for a page: which text came before each opt-out. It is as new as the mark.
 
 An entry with a lower id may be committed after one with a higher id (PostgreSQL). So the mark moves only to ids that
 were seen by an earlier count, once every transaction that was under way then has ended: all of them wrote under a
@@ -23,25 +24,30 @@ from django.db import connection, transaction
 from django.db.models import (
     BigIntegerField,
     Case,
+    CharField,
     Count,
     DateField,
     DateTimeField,
+    Exists,
     F,
     Max,
+    OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Sum,
     Value,
     When,
 )
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Cast, Coalesce, Concat, TruncDate
 from django.utils import timezone
 
+from consent.gate import Purpose
 from consent.models import Consent, LedgerEntry, OptInRequest
 from consent.vocabulary import EntryKind, Status
 from messaging import health
-from messaging.models import Message
-from messaging.models.message import MessageStatus
+from messaging.models import Message, SavedTextVersion, TemplateVersion
+from messaging.models.message import Direction, MessageStatus
 from reporting.models import Figure, Mark
 
 What = Figure.What
@@ -52,6 +58,8 @@ REFUSED_DAYS = 7
 KEPT_DAYS = 62
 # A queued text that is older than this should have left.
 LATE = dt.timedelta(minutes=10)
+# A text that left longer ago has nothing to do with an opt-out.
+REMEMBERED = dt.timedelta(days=30)
 # At most so many ids behind the mark are read for a page: about 50 ms. More is in the figures after the next counts.
 LIVE_IDS = 50_000
 
@@ -174,7 +182,7 @@ def count() -> None:
         mark = Mark.objects.lock()
         _add(_up_to_final(mark), today)
         _replace(replaced)
-        mark.counted_at, mark.problem = now, problem
+        mark.counted_at, mark.problem, mark.versions = now, problem, _versions()
         mark.save()
 
 
@@ -183,11 +191,11 @@ def recount() -> None:
     with transaction.atomic():
         mark = Mark.objects.lock()
         Figure.objects.filter(what__in=_GROWING).delete()
-        _add(_tally((0, mark.ledger), (0, mark.consent)), timezone.localdate())
+        _add(_between((0, mark.ledger), (0, mark.consent)), timezone.localdate())
     count()
 
 
-_GROWING = [What.PAIRS, What.STATUS, What.CHANGES, What.OPT_OUTS]
+_GROWING = [What.PAIRS, What.STATUS, What.CHANGES, What.OPT_OUTS, What.LEFT_AFTER]
 _REPLACED = [What.REQUESTS, What.REFUSED, What.TEXTS]
 
 
@@ -211,7 +219,7 @@ def _look(mark: Mark) -> None:
 
 
 def _move(mark: Mark) -> Counter[Key]:
-    new = _tally((mark.ledger, mark.seen_ledger), (mark.consent, mark.seen_consent))
+    new = _between((mark.ledger, mark.seen_ledger), (mark.consent, mark.seen_consent))
     mark.ledger, mark.consent = mark.seen_ledger, mark.seen_consent
     return new
 
@@ -226,8 +234,15 @@ def _transactions() -> tuple[int, int]:
         return cursor.fetchone()
 
 
+def _between(entries: tuple[int, int], consents: tuple[int, int]) -> Counter[Key]:
+    """All that the rows add whose ids are above the first and up to the second number."""
+    new = _tally(entries, consents)
+    new.update(_left_after(entries))
+    return new
+
+
 def _tally(entries: tuple[int, int], consents: tuple[int, int], lines: Collection[int] | None = None) -> Counter[Key]:
-    """What the rows add whose ids are above the first and up to the second number. One query."""
+    """What the rows add that a page may ask for itself. One query."""
     changes: QuerySet[Any] = LedgerEntry.objects.filter(pk__gt=entries[0], pk__lte=entries[1], line__isnull=False)
     pairs: QuerySet[Any] = Consent.objects.filter(pk__gt=consents[0], pk__lte=consents[1])
     if lines is not None:
@@ -259,6 +274,46 @@ def _tally(entries: tuple[int, int], consents: tuple[int, int], lines: Collectio
     return found
 
 
+def _left_after(entries: tuple[int, int]) -> Counter[Key]:
+    """Opt-outs that contacts texted, by the last text of ours that the provider had taken before. One query.
+
+    Each counts once, on the line that was texted, however many lines it is valid for; other lines' texts don't count.
+    Keys: "template:" or "savedtext:" and the id of the version; "own" (words that somebody wrote), "reply" (of a
+    keyword responder), "long ago", "nothing".
+
+    When a text left is written under the contact's lock, so whatever left before an opt-out is known once that is
+    read, and stays as it is. The one exception: a text of unknown fate that somebody finds out to have left counts from
+    the next recount on.
+    """
+    texts = Message.objects.filter(conversation__contact=OuterRef("contact"), conversation__line=OuterRef("line"))
+    said = OuterRef("occurred_at")
+    # The contact's text, whose time may have been corrected since, or ours to which the provider answered "opted out".
+    source = Q(direction=Direction.IN) & (Q(receipt__received_at=said) | Q(receipt__occurred_at=said))
+    source |= Q(direction=Direction.OUT, claimed_at=said)
+    last = (
+        texts.filter(direction=Direction.OUT, sent_at__lt=said)
+        .order_by("-sent_at", "-place")
+        .values(
+            found=Case(
+                When(sent_at__lt=said - REMEMBERED, then=Value("long ago")),
+                When(saved_text__isnull=False, then=Concat(Value("savedtext:"), Cast("saved_text", CharField()))),
+                When(purpose=Purpose.ORDINARY, then=Value("own")),  # its wording is that of the footer
+                When(wording__isnull=False, then=Concat(Value("template:"), Cast("wording", CharField()))),
+                default=Value("reply"),
+            )
+        )
+    )
+    texted = LedgerEntry.objects.filter(
+        Exists(texts.filter(source)),
+        pk__gt=entries[0],
+        pk__lte=entries[1],
+        kind=EntryKind.OPTED_OUT,
+        recorded_at__gte=begin(since(timezone.localdate(), KEPT_DAYS)),
+    ).annotate(day=TruncDate("recorded_at"), after=Coalesce(Subquery(last[:1]), Value("nothing")))
+    rows = texted.order_by().values_list("line", "day", "after").annotate(number=Count("pk"))
+    return Counter({(What.LEFT_AFTER, line, day, after): number for line, day, after, number in rows})
+
+
 def _requests(today: dt.date) -> Counter[Key]:
     sent = OptInRequest.objects.filter(sent_at__gte=begin(since(today, CHART_DAYS))).annotate(day=TruncDate("sent_at"))
     rows = sent.order_by().values_list("line", "day", "outcome").annotate(number=Count("pk"))
@@ -282,6 +337,21 @@ def _texts(now: dt.datetime) -> Counter[Key]:
     )
     rows = shown.order_by().values_list("conversation__line", "status").annotate(number=Count("pk"))
     return Counter({(What.TEXTS, line, None, status): number for line, status, number in rows})
+
+
+def _versions() -> dict[str, list[Any]]:
+    """What is to be said of each version that LEFT_AFTER names: its number, template or saved text, and their names."""
+    keys = Figure.objects.filter(what=What.LEFT_AFTER, key__contains=":").values_list("key", flat=True).distinct()
+    named = [key.partition(":") for key in keys]
+    nothing = Value("")
+    found: dict[str, list[Any]] = {}
+    for prefix, model, columns in (
+        ("template", TemplateVersion, ["template", "template__kind", "template__line__name", "template__language"]),
+        ("savedtext", SavedTextVersion, ["saved_text", "saved_text__name", nothing, nothing]),
+    ):
+        rows = model.objects.filter(pk__in=[pk for name, _, pk in named if name == prefix])
+        found |= {f"{prefix}:{pk}": said for pk, *said in rows.values_list("pk", "number", *columns)}
+    return found
 
 
 def _add(new: Counter[Key], today: dt.date) -> None:

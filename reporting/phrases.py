@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from consent import gate
 from consent.gate import Facts, Purpose, Reason
 from consent.models import Line
-from consent.vocabulary import Level, LineKind, Registration, RequestOutcome, Status
+from consent.vocabulary import Language, Level, LineKind, Registration, RequestOutcome, Status
 from messaging import explanations
+from messaging.wordings import Kind
+from reporting import figures
 
 STATUSES = {
     Status.OPTED_IN: "may be texted",
@@ -23,6 +25,14 @@ OUTCOMES = {
     RequestOutcome.OPEN: "still open",
     RequestOutcome.FAILED: "could not be delivered",
     RequestOutcome.WITHDRAWN: "settled otherwise",
+}
+
+# What came before an opt-out where it was no wording that has versions.
+LEFT_AFTER = {
+    "own": "Own words of an agent or another system",
+    "reply": "A keyword responder's own reply",
+    "long ago": f"Nothing in the {figures.REMEMBERED.days} days before",
+    "nothing": "Nothing: we had never texted them on that line",
 }
 
 _NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -79,6 +89,15 @@ def opt_out(rule: str) -> str:
         case "reaches later lines":
             return "Reached a line that was added later"
     return explanations.why(rule).rstrip(".")
+
+
+def version(model: str, number: int, name: str, line: str | None, language: str) -> str:
+    """Which version of which wording, and for whom where it is not for everybody. A template's name is its kind."""
+    if model == "savedtext":
+        return f"Saved text “{name}”, version {number}"
+    only = [words for words in (line, Language(language).label if language != Language.ENGLISH else "") if words]
+    whom = f" ({', '.join(only)})" if only else ""
+    return f"{Kind(name).label}, version {number}{whom}"
 
 
 def line(found: Line) -> Iterator[tuple[str, str, str]]:

@@ -18,12 +18,13 @@ class Figure(models.Model):
         STATUS = "status", "Contacts in a status"
         CHANGES = "changes", "Changes of status on a day"  # key: "from>to"
         OPT_OUTS = "opt_outs", "Opt-outs on a day, by the rule that read them"
+        LEFT_AFTER = "left_after", "Texted opt-outs on a day, by the text of ours before them"
         # As of when they were last counted:
         REQUESTS = "requests", "Opt-in requests sent on a day, by outcome"
         REFUSED = "refused", "Refused texts written on a day, by reason"
         TEXTS = "texts", "Texts that wait now"
 
-    what = models.CharField(max_length=8, choices=What.choices)
+    what = models.CharField(max_length=10, choices=What.choices)
     line = models.ForeignKey(Line, on_delete=models.CASCADE, related_name="+")
     day = models.DateField(null=True, help_text="In the install's time zone. Empty: as of now.")
     key = models.CharField(max_length=60, blank=True)
@@ -61,6 +62,8 @@ class Mark(models.Model):
     seen_xid = models.BigIntegerField(null=True)
     counted_at = models.DateTimeField(null=True)
     problem = models.TextField(blank=True, help_text="What /readyz said then.")
+    # What is to be said of the versions that the figures name, by their key (figures.versions).
+    versions = models.JSONField(default=dict)
 
     objects = MarkQuerySet.as_manager()
 

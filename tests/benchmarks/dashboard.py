@@ -27,8 +27,9 @@ _GIVEN = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
 }
 
-# Each consent has its contact and its entry; every second contact was asked, every fourth has a text. Times go back a
-# year, evenly, so that the days that the page shows hold their share of it.
+# Each consent has its contact and its entry; every second contact was asked, every fourth has a text. Who opted out did
+# so by text, after three texts of ours. Times go back a year, evenly, so that the days that the page shows hold their
+# share of it.
 _ROWS = """
 INSERT INTO consent_contact (uuid, number, first_name, last_name, language, unreachable, created, ledger_seq,
     ledger_head)
@@ -43,26 +44,46 @@ FROM consent_contact WHERE number BETWEEN '+1' || (2000000000 + {first}) AND '+1
 INSERT INTO consent_consent (contact_id, line_id, status, source, level, request_state, blocked_at_provider)
 SELECT contact, line, status, '', '', 'not_sent', false FROM fresh;
 
-INSERT INTO consent_ledgerentry (contact_id, line_id, seq, kind, status_from, status_to, level, channel, scope,
-    scope_category, rule, occurred_at, recorded_at, evidence_digest, previous_hash, hash)
+INSERT INTO consent_ledgerentry (contact_id, line_id, seq, kind, status_from, status_to, since, source, request_state,
+    level, channel, scope, scope_category, rule, occurred_at, recorded_at, evidence_digest, previous_hash, hash)
 SELECT contact, line, 1, CASE status WHEN 'pending' THEN 'asked' WHEN 'not_defined' THEN 'told' ELSE status END,
-    'not_defined', status, '', 'keyword', '', '', CASE status WHEN 'opted_out' THEN 'keyword:STOP' ELSE '' END,
-    at, at, '', '', '' FROM fresh;
+    'not_defined', status, at, 'keyword', 'not_sent', '', 'keyword', '', '',
+    CASE status WHEN 'opted_out' THEN 'keyword:STOP' ELSE '' END, at, at, '', '', '' FROM fresh;
 
-INSERT INTO consent_optinrequest (uuid, contact_id, line_id, kind, channel, basis, level, created, left_at, sent_at,
-    expires_at, outcome)
-SELECT gen_random_uuid(), contact, line, 'ours', 'agent', '', 'express', at, at, at, at,
+INSERT INTO consent_optinrequest (uuid, contact_id, line_id, kind, channel, basis, batch, level, created, left_at,
+    sent_at, expires_at, outcome)
+SELECT gen_random_uuid(), contact, line, 'ours', 'agent', '', '', 'express', at, at, at, at,
     CASE WHEN contact % 10 = 0 THEN 'accepted' ELSE 'expired' END FROM fresh WHERE contact % 2 = 0;
 
 INSERT INTO messaging_conversation (contact_id, line_id, is_open, last_activity, last_place)
-SELECT contact, line, true, at, 0 FROM fresh WHERE contact % 4 = 0;
+SELECT contact, line, true, at, 0 FROM fresh WHERE contact % 4 = 0 OR status = 'opted_out';
 
 INSERT INTO messaging_message (uuid, conversation_id, direction, purpose, body, sent_body, status, reason, reason_text,
     place, tries, error_code, marks, meaning, rule, rules_version, media_count, created)
 SELECT gen_random_uuid(), c.id, 'out', 'ordinary', 'Your order is ready', '',
     CASE WHEN c.id % 20 = 0 THEN 'refused' ELSE 'delivered' END,
     CASE WHEN c.id % 20 = 0 THEN 'opted_out' ELSE '' END, '', 1, 1, '', '[]', '', '', '', 0, at
-FROM fresh JOIN messaging_conversation c ON c.contact_id = contact AND c.line_id = line;
+FROM fresh JOIN messaging_conversation c ON c.contact_id = contact AND c.line_id = line WHERE contact % 4 = 0;
+
+INSERT INTO messaging_message (uuid, conversation_id, direction, purpose, body, sent_body, status, reason, reason_text,
+    place, tries, error_code, wording_id, marks, meaning, rule, rules_version, media_count, created, sent_at)
+SELECT gen_random_uuid(), c.id, 'out', CASE WHEN n = c.id % 4 THEN 'request_ours' ELSE 'ordinary' END,
+    'Your order is ready', '', 'delivered', '', '', 1 + n, 1, '',
+    (SELECT current_id FROM messaging_template WHERE kind = 'request_ours' AND line_id IS NULL AND language = 'en'),
+    '[]', '', '', '', 0, at - (4 - n) * interval '1 hour', at - (4 - n) * interval '1 hour'
+FROM fresh JOIN messaging_conversation c ON c.contact_id = contact AND c.line_id = line, generate_series(1, 3) n
+WHERE status = 'opted_out';
+
+INSERT INTO messaging_receipt (kind, provider_id, discriminator, number, raw, received_at, settled_at, outcome, tries,
+    needs_person, error)
+SELECT 'inbound', contact, '', '', '', at, at, 'settled', 0, false, '' FROM fresh WHERE status = 'opted_out';
+
+INSERT INTO messaging_message (uuid, conversation_id, direction, purpose, body, sent_body, status, reason, reason_text,
+    place, tries, error_code, receipt_id, marks, meaning, rule, rules_version, media_count, created)
+SELECT gen_random_uuid(), c.id, 'in', '', 'STOP', '', 'keyword', '', '', 0, 0, '', r.id, '[]', 'opt_out',
+    'keyword:STOP', '', 0, at
+FROM fresh JOIN messaging_conversation c ON c.contact_id = contact AND c.line_id = line
+    JOIN messaging_receipt r ON r.provider_id = contact::text AND r.kind = 'inbound';
 """
 
 
@@ -91,7 +112,9 @@ def measure() -> dict[str, object]:
     from django.utils import timezone
 
     from consent.models import Consent, User
+    from consent.vocabulary import Status
     from reporting import figures
+    from reporting.figures import What
     from reporting.models import Mark
     from tests.make import make_line
 
@@ -121,7 +144,9 @@ def measure() -> dict[str, object]:
     catching_up = 1000 * (time.perf_counter() - start)
     many = milliseconds(page)
     read = figures.read(timezone.localdate())
-    assert {status: read.status(status) for status in set(STATUSES)} == by_status()
+    assert {status: read.status(Status(status)) for status in set(STATUSES)} == by_status()
+    first = figures.since(timezone.localdate(), figures.CHART_DAYS)
+    assert read.by_key(What.LEFT_AFTER, first).total() == read.into(Status.OPTED_OUT, first) > FEW
     return {
         "name": "dashboard",
         "value": round(many, 1),

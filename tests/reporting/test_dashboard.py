@@ -194,7 +194,7 @@ def test_integrators_have_no_dashboard(client: Client, sales: Line) -> None:
     assert not links
 
 
-def test_a_page_costs_under_ten_queries_at_any_size(client: Client, busy: Line) -> None:
+def test_a_page_costs_less_than_ten_queries_at_any_size(client: Client, busy: Line) -> None:
     ContentType.objects.get_for_models(Figure)  # cached per process
     readers = [make_officer(), make_supervisor(), User.objects.get(username="ann"), User.objects.create_superuser("r")]
 
@@ -207,6 +207,7 @@ def test_a_page_costs_under_ten_queries_at_any_size(client: Client, busy: Line) 
             found.append(len(queries))
         return found
 
+    figures.count()  # on PostgreSQL only the second count adds what the first has seen
     before = cost()
     assert max(before) < 10, before
     for serial in range(5):
