@@ -7,6 +7,7 @@ gate"). The order of the questions is the order of the reasons in that table; th
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
 
@@ -18,6 +19,7 @@ SILENCE_AFTER_STOP = dt.timedelta(hours=24)
 LIMIT_WINDOW = dt.timedelta(days=30)
 HELP_REPLIES_A_DAY = 3
 FREE_ANSWER = dt.timedelta(minutes=30)
+_A_DAY = dt.timedelta(hours=24)
 
 
 class Verdict(StrEnum):
@@ -44,6 +46,9 @@ class Reason(StrEnum):
     CONTACT_CAP = "contact_cap"
     LINE_PACE = "line_pace"
     ALLOWED = "allowed"
+
+
+_PASS_WITH_TIME = frozenset({Reason.QUIET_HOURS, Reason.CONTACT_CAP, Reason.LINE_PACE})
 
 
 class Purpose(TextChoices):
@@ -74,7 +79,7 @@ _PASSES_QUIET_HOURS = frozenset(
         Purpose.DISCLAIMER_THEIRS,
     }
 )
-_PASSES_CAP_AND_PACE = frozenset({Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY})
+PASSES_CAP_AND_PACE = frozenset({Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +120,9 @@ class Facts:
     wrote_at: dt.datetime | None = None
     marketing: bool = False
     cap_until: dt.datetime | None = None
+    cap_hours: int = 24
+    zone: str = ""  # where the contact is, or may be
+    zone_is_certain: bool = True
     pace_until: dt.datetime | None = None
 
 
@@ -130,6 +138,11 @@ class Decision:
     @property
     def may_send(self) -> bool:
         return self.verdict is Verdict.SEND
+
+    @property
+    def may_send_in_time(self) -> bool:
+        """Nothing but the hour or the pace may keep it waiting."""
+        return self.may_send or (self.verdict is Verdict.DEFER and self.reason in _PASS_WITH_TIME)
 
 
 def decide(facts: Facts) -> Decision:
@@ -320,18 +333,18 @@ def _timing(facts: Facts) -> Decision | None:
         return Decision(
             Verdict.DEFER,
             Reason.QUIET_HOURS,
-            "It is outside the hours in which this contact may be texted.",
+            _quiet_words(facts),
             facts.quiet_until,
         )
     if facts.purpose is Purpose.HELP_REPLY and facts.help_replies_today >= HELP_REPLIES_A_DAY:
         return Decision(Verdict.REFUSE, Reason.CONTACT_CAP, "The contact already had the help reply three times today.")
-    if facts.purpose in _PASSES_CAP_AND_PACE:
+    if facts.purpose in PASSES_CAP_AND_PACE:
         return None
     if _ahead(facts, facts.cap_until):
         return Decision(
             Verdict.DEFER,
             Reason.CONTACT_CAP,
-            "This contact has had as many texts in 24 hours as the law allows.",
+            f"This contact has had as many texts in {facts.cap_hours} hours as the law allows.{_leaves(facts)}",
             facts.cap_until,
         )
     if _ahead(facts, facts.pace_until):
@@ -343,3 +356,33 @@ def _timing(facts: Facts) -> Decision | None:
 
 def _ahead(facts: Facts, moment: dt.datetime | None) -> bool:
     return moment is not None and moment > facts.now
+
+
+def _quiet_words(facts: Facts) -> str:
+    if not facts.zone or facts.quiet_until is None:
+        return "It is outside the hours in which this contact may be texted."
+    local = facts.now.astimezone(ZoneInfo(facts.zone))
+    now = f"{local:%A, %H:%M}" if facts.quiet_until - facts.now >= _A_DAY else f"{local:%H:%M}"
+    return (
+        f"It is {now} where the contact {_is(facts)} ({facts.zone}). "
+        f"It leaves {_hour(facts, facts.quiet_until)} there, unless they opt out."
+    )
+
+
+def _leaves(facts: Facts) -> str:
+    """When what the cap holds back leaves, as a sentence behind another."""
+    if not facts.zone or facts.cap_until is None:
+        return ""
+    hour = _hour(facts, facts.cap_until)
+    return f" It leaves {hour} where the contact {_is(facts)} ({facts.zone}), unless they opt out."
+
+
+def _is(facts: Facts) -> str:
+    return "is" if facts.zone_is_certain else "may be"
+
+
+def _hour(facts: Facts, moment: dt.datetime) -> str:
+    """A moment on the contact's clock, with its day where the hour alone could be misread."""
+    local = moment.astimezone(ZoneInfo(facts.zone))
+    day = f"on {local:%A}, {local.day} {local:%B} " if moment - facts.now >= _A_DAY else ""
+    return f"{day}at {local:%H:%M}"

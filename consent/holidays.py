@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 SOURCE = "5 U.S.C. 6103, with the days on which offices close where a holiday falls on a weekend"
+FRENCH_SOURCE = "Code du travail, article L3133-1"
 # Whose holidays stop the clock of reviews: the law that sets the ten days is federal law of the United States.
 CLOCK_COUNTRY = "US"
 
@@ -51,6 +52,29 @@ def federal(year: int) -> Iterator[tuple[dt.date, str]]:
         yield _nth(year, month, weekday, nth), name
 
 
+# Easter Sundays of the years that are shipped.
+_EASTER = {year: dt.date(year, month, day) for year, month, day in (
+    (2026, 4, 5), (2027, 3, 28), (2028, 4, 16), (2029, 4, 1), (2030, 4, 21), (2031, 4, 13)
+)}  # fmt: skip
+
+
+def french(year: int) -> Iterator[tuple[dt.date, str]]:
+    """The public holidays of France in one of the years that are shipped (Code du travail, L3133-1)."""
+    for month, day, name in (
+        (1, 1, "Jour de l'An"),
+        (5, 1, "Fête du Travail"),
+        (5, 8, "Victoire de 1945"),
+        (7, 14, "Fête nationale"),
+        (8, 15, "Assomption"),
+        (11, 1, "Toussaint"),
+        (11, 11, "Armistice de 1918"),
+        (12, 25, "Noël"),
+    ):
+        yield dt.date(year, month, day), name
+    for days, name in ((1, "Lundi de Pâques"), (39, "Ascension"), (50, "Lundi de Pentecôte")):
+        yield _EASTER[year] + dt.timedelta(days=days), name
+
+
 def _observed(day: dt.date) -> dt.date:
     return day + dt.timedelta(days={5: -1, 6: 1}.get(day.weekday(), 0))
 
@@ -62,8 +86,10 @@ def _nth(year: int, month: int, weekday: int, nth: int) -> dt.date:
 
 
 def install(apps: Any) -> None:
-    """Add the federal holidays that are missing, for the years that a table made now should hold."""
+    """Add the holidays that are missing, for the years that a table made now should hold."""
     Holiday = apps.get_model("consent", "Holiday")
     for year in range(2026, 2032):
-        for day, name in federal(year):
-            Holiday.objects.get_or_create(day=day, country=CLOCK_COUNTRY, defaults={"name": name, "source": SOURCE})
+        for country, source, days in ((CLOCK_COUNTRY, SOURCE, federal(year)), ("FR", FRENCH_SOURCE, french(year))):
+            # Two of them may fall on one day, as Ascension and 8 May do now and then.
+            for day, name in days:
+                Holiday.objects.get_or_create(day=day, country=country, defaults={"name": name, "source": source})

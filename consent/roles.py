@@ -8,6 +8,7 @@ from typing import Any
 
 OFFICER, SUPERVISOR, AGENT, INTEGRATOR = "Compliance officer", "Supervisor", "Agent", "Integrator"
 
+_VERBS = ("view", "add", "change", "delete")
 CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
     OFFICER: [
         "consent.use_every_line",
@@ -34,6 +35,7 @@ CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
         "consent.add_holiday",
         "consent.change_holiday",
         "consent.delete_holiday",
+        *(f"consent.{verb}_{table}" for table in ("sendinghours", "contactcap") for verb in _VERBS),
         "consent.view_user",
         "consent.change_shown_name",
         "consent.lift_opt_out",
@@ -50,6 +52,8 @@ CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
         "consent.view_donotcontact",
         "consent.view_tag",
         "consent.view_holiday",
+        "consent.view_sendinghours",
+        "consent.view_contactcap",
         "consent.record_revocation",
     ],
     AGENT: ["consent.view_contact", "consent.view_consent", "consent.record_consent", "consent.record_revocation"],

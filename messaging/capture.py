@@ -303,7 +303,7 @@ def not_to_be_asked(found: gate.Facts) -> str:
     if found.request_open:
         return "The contact is being asked already. Wait for their answer."
     decision = gate.decide(replace(found, purpose=Purpose.REQUEST_OURS))
-    if not decision.may_send:
+    if not decision.may_send_in_time:
         return decision.text
     if found.mode == Mode.DISCLAIMER:
         return "Contacts need not be asked on this line: with the first text they are told how to stop."

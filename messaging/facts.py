@@ -19,6 +19,7 @@ from consent.vocabulary import (
     RequestOutcome,
     Status,
 )
+from messaging import timing
 from messaging.models import Message, Receipt
 from messaging.models.message import MessageQuerySet, MessageStatus
 
@@ -38,8 +39,8 @@ def gather(
     """The facts about a text from ``line`` to ``number``, read in statements that begin when this is called.
 
     For a decision that counts the caller holds the contact's lock. ``contact`` may be None for a number never seen.
-    ``text`` is the text in question, so that it is not counted against its own limits. Quiet hours, cap, pace, expiry
-    and required level have no data yet: no limit set.
+    ``text`` is the text in question, so that it is not counted against its own limits. Pace, expiry and required level
+    have no data yet: no limit set.
     """
     return gather_for([line], number, purpose=purpose, contact=contact, text=text, now=now)[line.pk]
 
@@ -62,6 +63,7 @@ def gather_for(
     requests = _requests(contact, asked, text, now) if contact and asked else {}
     ways_back = _last_ways_back(contact, out, text) if contact and out else {}
     rules = _opt_out_rules(contact, out) if contact and out else {}
+    timings = timing.gather(lines, number, contact, text, now)
     gathered = {}
     for line in lines:
         found = states[line.pk]
@@ -97,6 +99,7 @@ def gather_for(
             else 0,
             level=found["c__level"] or "",
             marketing=line.category == Category.MARKETING,
+            **vars(timings[line.pk]),
         )
     return gathered
 

@@ -178,7 +178,7 @@ def _ask_whom_the_review_kept_from_being_asked(review: Review) -> None:
         conversation.line, conversation.contact.number, purpose=Purpose.REQUEST_THEIRS, contact=conversation.contact
     )
     unasked = review.message.status == MessageStatus.HELD_BACK and not found.request_open
-    if unasked and gate.next_request_at(found) is None and gate.decide(found).may_send:
+    if unasked and gate.next_request_at(found) is None and gate.decide(found).may_send_in_time:
         receipt = review.message.receipt
         if opt_in.ask(conversation, RequestKind.THEIRS, channel=Channel.KEYWORD, receipt=receipt):
             automatic.notify(conversation, Kind.NOTICE_WROTE_AND_ASKED, receipt=receipt)

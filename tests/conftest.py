@@ -8,8 +8,8 @@ from django.apps import apps
 from django.db import connection
 
 from consent import roles, triggers
-from consent.models import Organisation
-from messaging import shipped
+from consent.models import Organisation, quiet_hours
+from messaging import shipped, timing
 from tests.fake_provider import FakeProvider
 
 
@@ -29,9 +29,17 @@ def audit_rows_survive_all_but_the_flush(request: pytest.FixtureRequest) -> Iter
         roles.grant(apps, "consent", roles.CONSENT_PERMISSIONS)
         shipped.install_words(apps)
         roles.grant(apps, "messaging", shipped.PERMISSIONS)
+        quiet_hours.install(apps)
     assert not triggers.missing(connection)
     yield
     triggers.lift(connection)
+
+
+@pytest.fixture(autouse=True)
+def hours_and_caps_are_those_of_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process keeps them for seconds: here for the whole test, however slow it is, and not for the next one."""
+    timing.forget_rules()
+    monkeypatch.setattr("messaging.timing.RULES_KEPT_SECONDS", 3600.0)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +62,8 @@ def quiet_bell(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
-    """Stands in for the call to Twilio; keeps what was sent, fails on request."""
+    """Stands in for the calls to Twilio; keeps what was sent, fails on request."""
     fake = FakeProvider()
-    monkeypatch.setattr("messaging.provider.send", fake.send)
+    for call in ("send", "list_sent", "list_received"):
+        monkeypatch.setattr(f"messaging.provider.{call}", getattr(fake, call))
     return fake

@@ -24,10 +24,11 @@ _hashed = functools.cache(make_password)  # hashing is slow on purpose, and ever
 
 
 def make_line(number: str = "+12065550100", *, opened: bool = True, **fields: Any) -> Line:
-    """A line that may text, with the forms' own checks applied."""
+    """A line that may text at any hour, with the forms' own checks applied."""
     fields.setdefault("name", f"Line {next(_serial)}")
     fields.setdefault("mode", Mode.CONSENT)
     fields.setdefault("category", Category.TRANSACTIONAL)
+    fields.setdefault("quiet_hours", False)
     line = Line(number=number, **fields)
     line.full_clean()
     line.save()

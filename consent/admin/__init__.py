@@ -2,8 +2,30 @@
 
 from django.contrib import admin
 
-from consent.admin import consents, contact, do_not_contact, holidays, ledger, line, organisation, people, tags
+from consent.admin import (
+    consents,
+    contact,
+    do_not_contact,
+    holidays,
+    ledger,
+    line,
+    organisation,
+    people,
+    quiet_hours,
+    tags,
+)
 
 admin.site.index_title = "Overview"
 
-__all__ = ["consents", "contact", "do_not_contact", "holidays", "ledger", "line", "organisation", "people", "tags"]
+__all__ = [
+    "consents",
+    "contact",
+    "do_not_contact",
+    "holidays",
+    "ledger",
+    "line",
+    "organisation",
+    "people",
+    "quiet_hours",
+    "tags",
+]

@@ -1,5 +1,6 @@
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.forms import ModelForm
@@ -7,13 +8,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from consent import search
+from consent import search, whereabouts
 from consent.admin.consents import ON_LINE, Standing
 from consent.admin.numbers import ContactScreen, NumberField, hidden_from
 from consent.admin.paging import COUNTED
 from consent.admin.screens import ReadOnlyRows
 from consent.admin.standing_filter import StandingFilter
-from consent.admin.unfold import UnfoldAdminCheckboxSelectMultipleWidget, badge
+from consent.admin.unfold import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminSelectWidget, badge
 from consent.models import Consent, Contact, DoNotContact
 from consent.vocabulary import Status
 
@@ -39,9 +40,30 @@ class ConsentRows(Standing, ReadOnlyRows):
 
 class ContactForm(ModelForm):
     number = NumberField(label="Mobile number")
+    time_zone = forms.ChoiceField(
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text="Where they live, if you know it. It decides at which hours they may be texted.",
+    )
 
     class Meta:
         widgets = {"tags": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "time_zone" in self.fields:  # it is not, for those who only look
+            self.fields["time_zone"].choices = _time_zones(self.instance.time_zone)  # type: ignore[attr-defined]
+
+
+def _time_zones(stored: str) -> list[tuple[str, str]]:
+    """Those named after places, and the one that is stored."""
+    named = {zone for zone in whereabouts.time_zones() if zone.partition("/")[0] in _CONTINENTS}
+    known = sorted({*named, stored} - {""})
+    return [("", "As the postal code or the number says"), *((zone, zone.replace("_", " ")) for zone in known)]
+
+
+_CONTINENTS = {"Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+_FIELDS = ["number", "first_name", "last_name", "language", "postal_code", "time_zone", "tags"]
 
 
 @admin.register(Contact)
@@ -53,7 +75,7 @@ class ContactAdmin(ContactScreen):
     list_filter = [StandingFilter]
     list_filter_submit = True
     inlines = [ConsentRows]
-    fieldsets = [(None, {"fields": ["number", "first_name", "last_name", "language", "tags", "unreachable"]})]
+    fieldsets = [(None, {"fields": [*_FIELDS, "unreachable"]})]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -93,8 +115,8 @@ class ContactAdmin(ContactScreen):
 
     def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> list[Any]:
         if obj is None:
-            return [(None, {"fields": ["number", "first_name", "last_name", "language", "tags"]})]
-        return [(None, {"fields": ["number", "first_name", "last_name", "language", "tags", "unreachable", "created"]})]
+            return [(None, {"fields": _FIELDS})]
+        return [(None, {"fields": [*_FIELDS, "unreachable", "created"]})]
 
     def get_inlines(self, request: HttpRequest, obj: Contact | None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []

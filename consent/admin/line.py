@@ -42,11 +42,22 @@ class LineForm(ModeSwitchForm):
     )
 
     class Meta:
-        labels = {"request_limit": "Requests in 30 days", "active": "Switched on", "name": "Name of the line"}
+        labels = {
+            "request_limit": "Requests in 30 days",
+            "active": "Switched on",
+            "name": "Name of the line",
+            "quiet_hours": "Quiet hours",
+            "texts_from": "Own hours: from",
+            "texts_until": "Own hours: until",
+        }
         help_texts = {
             "name": "Your people see it everywhere, and contacts where no agent is named.",
             "request_limit": "At most so many to one contact. 0: nobody is asked.",
             "active": "From a line that is switched off nothing leaves; what people text to it is still read.",
+            "quiet_hours": "Texts keep to the table “Sending hours” and to this line's own. Switched off, they leave "
+            "at any hour: only where your lawyers say so.",
+            "texts_from": "Narrower than the table, never wider. Empty: only the table counts.",
+            "texts_until": "The last text leaves just before. 00:00 is midnight.",
             "registration": "10DLC campaign or toll-free verification, as your provider shows it. While it is waiting "
             "or rejected, nothing leaves.",
             "opt_outs_answered_by_provider": "Toll-free numbers: always. Long codes: yes, unless opt-out handling is "
@@ -102,6 +113,15 @@ class LineAdmin(Screen):
                 "told by another text meanwhile, like a request or a confirmation, counts as told. A conversation in "
                 "which nobody texted for 24 hours begins anew. To some countries every text ends with it, whatever "
                 "is chosen here.",
+            },
+        ),
+        (
+            "When texts may leave",
+            {
+                "fields": ["quiet_hours", "texts_from", "texts_until"],
+                "description": "In the contact's own time. What people write outside the hours waits and leaves by "
+                "itself in the morning, unless the contact opts out. A contact who wrote in the last 30 minutes may be "
+                "answered at any hour, but on marketing lines.",
             },
         ),
         ("Whether it may text", {"fields": ["active", "registration", "ready_since"]}),

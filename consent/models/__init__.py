@@ -5,11 +5,13 @@ from consent.models.kept_file import KeptFile
 from consent.models.ledger import Evidence, LedgerEntry
 from consent.models.line import Line
 from consent.models.organisation import Organisation
+from consent.models.quiet_hours import ContactCap, SendingHours
 from consent.models.user import User
 
 __all__ = [
     "Consent",
     "Contact",
+    "ContactCap",
     "DoNotContact",
     "Evidence",
     "Holiday",
@@ -18,6 +20,7 @@ __all__ = [
     "Line",
     "OptInRequest",
     "Organisation",
+    "SendingHours",
     "Tag",
     "User",
 ]

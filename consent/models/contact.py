@@ -1,5 +1,6 @@
 import hashlib
 import hmac
+import re
 import uuid
 
 from django.conf import settings
@@ -7,8 +8,10 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 
-from consent import phones
+from consent import phones, whereabouts
 from consent.vocabulary import Language
+
+_POSTAL_CODE = re.compile(r"[A-Z0-9 -]*")
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -47,6 +50,21 @@ class Contact(models.Model):
         blank=True,
         help_text="In which Optline speaks to them, where there is a wording in it. Empty: as the line.",
     )
+    postal_code = models.CharField(
+        max_length=12,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Tells more surely than the number when they may be texted: in the United States their state, and "
+        "with it the time zone. Elsewhere it is only kept.",
+    )
+    time_zone = models.CharField(
+        max_length=40,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="Where they live, if you know it. Empty: as the postal code says, or else the number.",
+    )
     tags = models.ManyToManyField("consent.Tag", blank=True, related_name="contacts")
     unreachable = models.CharField(max_length=12, choices=Unreachable.choices, blank=True)
     created = models.DateTimeField(auto_now_add=True)
@@ -71,6 +89,14 @@ class Contact(models.Model):
             self.number = phones.normalise(self.number)
         except phones.PhoneError as error:
             raise ValidationError({"number": str(error)}) from None
+        self.postal_code = self.postal_code.strip().upper()
+        if self.postal_code[:1].isdigit() and phones.may_be_in_the_us(self.number):
+            if not whereabouts.is_us_postal_code(self.postal_code):
+                raise ValidationError({"postal_code": "A US postal code is written 98101 or 98101-1234."})
+        elif not _POSTAL_CODE.fullmatch(self.postal_code):
+            raise ValidationError({"postal_code": "A postal code has letters, digits, spaces and dashes only."})
+        if self.time_zone and self.time_zone not in whereabouts.time_zones():
+            raise ValidationError({"time_zone": "There is no such time zone. An example is America/Chicago."})
 
 
 class Tag(models.Model):

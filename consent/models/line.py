@@ -8,6 +8,8 @@ from django.db import models
 
 from consent import phones
 from consent.models.organisation import Organisation
+from consent.models.quiet_hours import check_hours
+from consent.quiet_hours import Hours
 from consent.vocabulary import Category, FooterFrequency, Language, Level, LineKind, Mode, Registration, Scope
 
 
@@ -104,6 +106,15 @@ class Line(models.Model):
         validators=[MinValueValidator(1)],
         help_text="For “at most once in so many days”.",
     )
+    quiet_hours = models.BooleanField(
+        "keeps quiet hours",
+        default=True,
+        help_text="Texts that would reach contacts outside the hours allowed where they are wait for the next ones.",
+    )
+    texts_from = models.TimeField(
+        null=True, blank=True, help_text="Narrower hours of this line's own, in the contact's time. Empty: none."
+    )
+    texts_until = models.TimeField(null=True, blank=True, help_text="00:00 is midnight.")
 
     objects = LineQuerySet.as_manager()
 
@@ -141,6 +152,7 @@ class Line(models.Model):
             )
         if self.footer_frequency == FooterFrequency.DAYS and not self.footer_days:
             raise ValidationError({"footer_days": "Give the number of days, for example 30."})
+        check_hours(self.texts_from, self.texts_until, "texts_from", "texts_until")
         if self.disclaims_too_little():
             raise ValidationError(
                 {
@@ -159,6 +171,12 @@ class Line(models.Model):
     def is_open(self) -> bool:
         """True where texts may leave from this line at all."""
         return self.active and self.opened_at is not None
+
+    def own_hours(self) -> tuple[Hours, ...]:
+        """The rule that the line's own hours are, if it has any. They narrow what the places allow, never widen it."""
+        if self.texts_from is None or self.texts_until is None:
+            return ()
+        return (Hours(opens=self.texts_from, closes=self.texts_until),)
 
     def law_wants_consent(self, number: str) -> bool:
         """True where a disclaimer is not enough to text ``number`` from here (47 CFR 64.1200(f)(9)).

@@ -155,4 +155,4 @@ def _why_not_record(standing: Standing, user: User) -> str:
     if standing.facts.request_open:
         return "The contact is being asked already. Wait for their answer."
     decision = gate.decide(replace(standing.facts, purpose=Purpose.CONFIRM_SIGN_UP))
-    return "" if decision.may_send else decision.text
+    return "" if decision.may_send_in_time else decision.text

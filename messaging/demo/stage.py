@@ -27,8 +27,11 @@ class TooLate(Exception):
 
 
 def make_line(number: str, name: str, **fields: Any) -> Line:
-    """A line with the checks of the admin's form applied. It is closed until the sweep has opened it."""
-    line = Line(number=number, name=name, **fields)
+    """A line with the checks of the admin's form applied. It is closed until the sweep has opened it.
+
+    It keeps no quiet hours: a play must not depend on the hour at which it is watched.
+    """
+    line = Line(number=number, name=name, **{"quiet_hours": False, **fields})
     line.full_clean()
     line.save()
     return line

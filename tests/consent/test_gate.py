@@ -246,6 +246,20 @@ def test_a_fourth_help_reply_is_refused() -> None:
     assert ask(purpose=P.HELP_REPLY, **IN, help_replies_today=3)[0] == "refuse"
 
 
+# ---- in time --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("reason", "verdict", "facts"), TABLE, ids=[row[0] for row in TABLE])
+def test_only_the_hour_and_the_pace_pass_by_themselves(reason: str, verdict: str, facts: dict[str, Any]) -> None:
+    waits = reason in {"allowed", "quiet_hours", "contact_cap", "line_pace"}
+    assert decide(Facts(now=NOW, **{**IN, **facts})).may_send_in_time is waits
+
+
+def test_what_is_refused_for_good_does_not_pass_in_time() -> None:
+    refused = decide(Facts(now=NOW, **IN, purpose=P.HELP_REPLY, help_replies_today=3))
+    assert refused.reason is Reason.CONTACT_CAP and not refused.may_send_in_time
+
+
 # ---- quiet hours ----------------------------------------------------------------------------------------------------
 
 

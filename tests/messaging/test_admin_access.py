@@ -18,6 +18,7 @@ from consent.ledger import Proof
 from consent.models import (
     Consent,
     Contact,
+    ContactCap,
     DoNotContact,
     Evidence,
     Holiday,
@@ -25,6 +26,7 @@ from consent.models import (
     Line,
     OptInRequest,
     Organisation,
+    SendingHours,
     Tag,
     User,
 )
@@ -46,6 +48,7 @@ from messaging.models import (
     TemplateVersion,
 )
 from messaging.models.review import Doubt
+from reporting.models import ReportRun
 from tests.make import (
     JANE,
     OMAR,
@@ -85,10 +88,13 @@ ACCESS: dict[type[Model], dict[str, str]] = {
     Notice: {"officer": LOOK, "supervisor": LOOK, "agent": LOOK, "superuser": LOOK},
     Receipt: {"officer": LOOK, "superuser": LOOK},
     IdempotencyKey: {"superuser": LOOK},
+    SendingHours: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
+    ContactCap: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     Holiday: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     Review: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     PossibleAcceptance: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     HeldBackRead: {"officer": LOOK, "superuser": LOOK},
+    ReportRun: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
 }
 AUDIT = [
     Consent,
@@ -102,6 +108,7 @@ AUDIT = [
     Review,
     PossibleAcceptance,
     HeldBackRead,
+    ReportRun,
 ]
 
 
@@ -136,10 +143,20 @@ def people(db: None) -> dict[str, User]:
     KeywordResponder.objects.create(keyword="HOURS", action="reply", reply="Nine to five")
     SavedText.objects.create(name="Hours").say("Nine to five")
     Tag.objects.create(name="VIP")
+    supervisor = make_supervisor("sam")
+    ReportRun.objects.create(
+        report="snapshot",
+        format="csv",
+        origin="admin",
+        user=supervisor,
+        state="done",
+        created=now,
+        filters={"line": [line.number], "status": ["opted_in"]},
+    )
     _doubtful_texts(line, officer)
     return {
         "officer": officer,
-        "supervisor": make_supervisor("sam"),
+        "supervisor": supervisor,
         "agent": agent,
         "integrator": make_integrator(line),
         "superuser": User.objects.create_superuser("root"),
@@ -188,7 +205,7 @@ def opens(client: Client, address: str) -> bool:
 
 
 def test_every_model_of_ours_has_its_page() -> None:
-    ours = {each for each in admin.site._registry if each._meta.app_label in {"consent", "messaging"}}
+    ours = {each for each in admin.site._registry if each._meta.app_label in {"consent", "messaging", "reporting"}}
     assert ours | {Group, TokenProxy} == set(ACCESS)
     assert ours == {each for each in admin.site._registry} - {Group, TokenProxy}
 

@@ -14,7 +14,7 @@ from rest_framework.authtoken.models import Token
 
 from consent import ledger
 from consent.ledger import Proof
-from consent.models import Contact, DoNotContact, Line, OptInRequest, Tag, User
+from consent.models import Contact, ContactCap, DoNotContact, Line, OptInRequest, SendingHours, Tag, User
 from messaging.models import (
     Conversation,
     FooterCountry,
@@ -74,6 +74,8 @@ def add_rows(start: int, count: int) -> None:
         FooterCountry.objects.create(
             country=f"{chr(65 + serial // 26 % 26)}{serial % 10}", reason="x", source="y", as_of=now.date()
         )
+        SendingHours.objects.create(place="US-GA", source=str(serial))
+        ContactCap.objects.create(place="US-GA", source=str(serial))
         Token.objects.create(user=user)
         IdempotencyKey.objects.create(user=user, key=str(serial), body_hash="")
 
