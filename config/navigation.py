@@ -58,11 +58,29 @@ def _tries_a_text(request: HttpRequest) -> bool:
     return request.path == reverse(_TRY)
 
 
+_EXPORTS, _SNAPSHOT = "admin:reporting_reportrun_changelist", "admin:reporting_snapshot"
+_FUNNEL = "admin:reporting_funnel"
+
+
+def _is_on(page: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.path.startswith(reverse(page))
+
+
+def _lists_exports(request: HttpRequest) -> bool:
+    return _is_on(_EXPORTS)(request) and not (_is_on(_SNAPSHOT)(request) or _is_on(_FUNNEL)(request))
+
+
 SIDEBAR: list[dict[str, Any]] = [
     {
         "title": "Consent",
         "items": [
             {"title": "Overview", "icon": "home", "link": reverse_lazy("admin:index")},
+            {
+                "title": "Alerts",
+                "icon": "notification_important",
+                "link": reverse_lazy("alerts"),
+                "permission": _may("consent.change_organisation"),
+            },
             _page("Contacts", "contacts", "consent.contact"),
             {
                 **_page("Conversations", "forum", "messaging.conversation"),
@@ -76,6 +94,26 @@ SIDEBAR: list[dict[str, Any]] = [
                 "active": lambda request: _lists_texts(request) and not _refused(request),
             },
             _page("Notices", "notifications", "messaging.notice"),
+        ],
+    },
+    {
+        "title": "Reports",
+        "items": [
+            {
+                "title": "Opt In & Out Snapshot",
+                "icon": "lab_profile",
+                "link": reverse_lazy(_SNAPSHOT),
+                "permission": _may("reporting.export_reports"),
+                "active": _is_on(_SNAPSHOT),
+            },
+            {
+                "title": "Double opt-in funnel",
+                "icon": "filter_alt",
+                "link": reverse_lazy(_FUNNEL),
+                "permission": _may("reporting.export_reports"),
+                "active": _is_on(_FUNNEL),
+            },
+            {**_page("Exports", "download", "reporting.reportrun"), "active": _lists_exports},
         ],
     },
     {
@@ -99,6 +137,8 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Tags", "sell", "consent.tag"),
             _page("Footer countries", "public", "messaging.footercountry"),
             _page("Do not contact", "block", "consent.donotcontact"),
+            _page("Sending hours", "schedule", "consent.sendinghours"),
+            _page("Caps on texts", "speed", "consent.contactcap"),
             _page("Holidays", "event_busy", "consent.holiday"),
         ],
     },

@@ -5,6 +5,8 @@ embedded default runs: SQLite, a worker inside the serving process and the simul
 DATABASE_URL and REDIS_URL the same code runs on PostgreSQL and Redis.
 """
 
+import os
+import socket
 from pathlib import Path
 
 import environ
@@ -63,6 +65,11 @@ SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 32)
 # Tries before a receipt that can't be settled goes to a person.
 RECEIPT_TRIES = env.int("RECEIPT_TRIES", default=5)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
+# An export of more rows is made in the background; one that is streamed may take so long. Seconds.
+EXPORT_BACKGROUND_ROWS = env.int("EXPORT_BACKGROUND_ROWS", default=50_000)
+EXPORT_SECONDS = env.float("EXPORT_SECONDS", default=600.0)
+# How often the texts that came in are compared with the provider's list.
+RECONCILE_SECONDS = env.float("RECONCILE_SECONDS", default=60.0 if EMBEDDED else 300.0)
 COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
 
 # ---- Django ---------------------------------------------------------------------------------------------------------
@@ -84,6 +91,7 @@ INSTALLED_APPS = [
     "reporting",
 ]
 MIDDLEWARE = [
+    "messaging.metrics.time_webhooks",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -158,13 +166,26 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+# ---- watching it: log and metrics -----------------------------------------------------------------------------------
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+# The processes of one host add up their measurements in files. Each host has a folder of its own, or hosts that share
+# DATA_DIR would write into each other's. prometheus-client reads the variable when it is first imported.
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = env.str("PROMETHEUS_MULTIPROC_DIR", default="") or str(
+    DATA_DIR / "metrics" / socket.gethostname()
+)
+LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    # Both leave out what contacts said and all but the last four digits of their numbers.
+    "formatters": {"plain": {"()": "config.logging.Plain"}, "json": {"()": "config.logging.Json"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
+        # Django's own handlers write as they like; these go to the one above.
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": [], "propagate": True},
         # At INFO the SDK logs each request with its full numbers and words.
         "twilio.http_client": {"level": "WARNING"},
         # One line per sweep every few seconds says nothing.
@@ -187,10 +208,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = (
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_TASK_IGNORE_RESULT = True
-SETTLE_QUEUE, SEND_QUEUE = f"{QUEUE_PREFIX}.settle", f"{QUEUE_PREFIX}.send"
+# What contacts sent and the sweeps; texts that people and programs wait for; texts to many; files. A worker that is
+# told nothing else takes from all of them.
+SETTLE_QUEUE, SEND_QUEUE, BULK_QUEUE, REPORTS_QUEUE = QUEUES = [
+    f"{QUEUE_PREFIX}.{name}" for name in ("settle", "send", "bulk", "reports")
+]
 CELERY_TASK_DEFAULT_QUEUE = SETTLE_QUEUE
-CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (SETTLE_QUEUE, SEND_QUEUE)]
-CELERY_TASK_ROUTES = {"messaging.tasks.send_due": {"queue": SEND_QUEUE}}
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
+CELERY_TASK_ROUTES = {
+    "messaging.tasks.send_due": {"queue": SEND_QUEUE},
+    "reporting.tasks.make_reports": {"queue": REPORTS_QUEUE},
+}
 # Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 4
@@ -198,6 +226,16 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
     # A sweep that waited longer than its own period is worthless: the next one finds the same work.
     "sweep": {"task": "messaging.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
+    "reconcile": {
+        "task": "messaging.tasks.reconcile_inbound",
+        "schedule": RECONCILE_SECONDS,
+        "options": {"expires": RECONCILE_SECONDS},
+    },
+    "reports": {
+        "task": "reporting.tasks.make_reports",
+        "schedule": COUNT_SECONDS,
+        "options": {"expires": COUNT_SECONDS},
+    },
     "count": {"task": "reporting.tasks.count", "schedule": COUNT_SECONDS, "options": {"expires": COUNT_SECONDS}},
 }
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: the schedule above is all there is

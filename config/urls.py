@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
+    path("", include("reporting.urls")),  # before the admin, which takes every address below its own
     path("admin/", admin.site.urls),
     path("", include("messaging.urls")),
 ]

@@ -21,6 +21,7 @@ PURE = {
     "messaging/rendering.py",
     "messaging/segments.py",
     "messaging/reading/__init__.py",
+    "messaging/patterns.py",
     "messaging/revocation.py",
     "messaging/rulebook.py",
     "messaging/spelling.py",

@@ -18,6 +18,7 @@ from rest_framework.authtoken.models import Token, TokenProxy
 from consent.models import Contact, Line, User
 from messaging.models import Conversation, Message, Receipt, Review, SavedText, Template
 from messaging.models.review import Doubt
+from reporting.models import ReportRun
 from tests.make import JANE, make_agent, make_line
 from tests.messaging.test_admin_access import ACCESS, _doubtful_texts, people  # noqa: F401  (a fixture)
 
@@ -30,6 +31,7 @@ SIGNED_IN = "osab"
 ROLES = {"o": "officer", "s": "supervisor", "a": "agent", "b": "elsewhere", "i": "integrator", "-": "nobody"}
 VERBS: dict[str, str] = {
     "index": "osabi",  # with nothing in it for an integrator
+    "alerts": "o",
     "password_change": "osabi",
     "password_change_done": "osabi",
     "auth_user_password_change": "",
@@ -63,12 +65,23 @@ VERBS: dict[str, str] = {
     "messaging_template_preview": "os",
     "messaging_template_preview_of": "os",
     "messaging_template_restore": "o",
+    "reporting_snapshot": "os",
+    "reporting_snapshot_totals": "os",
+    "reporting_export_snapshot": "os",
+    "reporting_funnel": "os",
+    "reporting_export_funnel": "os",
+    # Of the supervisor's own export; that others don't see it is in tests.reporting.test_export_pages.
+    "reporting_run_progress": "os",
+    "reporting_run_state": "os",
+    "reporting_run_cancel": "os",
+    "reporting_run_download": "os",
 }
 # By Django and Unfold themselves, with rules of their own that tests elsewhere hold.
 OF_DJANGO = {"search", "login", "logout", "autocomplete", "jsi18n", "view_on_site", "app_list", ""}
 OPEN_ROUTES = {  # outside the admin: who may is decided by a signature, a token or the loopback address
     "healthz",
     "readyz",
+    "metrics",
     "twilio/inbound/",
     "twilio/status/",
     "api/v1/messages/",
@@ -78,7 +91,13 @@ OPEN_ROUTES = {  # outside the admin: who may is decided by a signature, a token
     "api/v1/consents/check/",
     "api/v1/contacts/<str:phone>/consents/",
     "api/v1/conversations/",
+    "api/v1/reports/snapshot/",
+    "api/v1/reports/runs/<uuid:uuid>/",
+    "api/v1/reports/snapshot/",
+    "api/v1/reports/runs/<uuid:uuid>/",
 }
+# Pages of the admin that belong to no model have their name without its namespace.
+OUTSIDE = {"alerts"}
 FAMILY = re.compile(r"(\w+?)_(\w+)_(changelist|add|history|delete|change)")
 
 
@@ -99,14 +118,14 @@ def test_every_address_has_a_row() -> None:
     for space, name, route in ALL:
         if space == "simulator" or route == "":
             continue  # the simulator exists only where nobody is texted, and asks for the loopback address
-        if space != "admin":
+        if space != "admin" and name not in OUTSIDE:
             assert route in OPEN_ROUTES, f"{route} has no row"
             continue
         family = FAMILY.fullmatch(name)
         if name in OF_DJANGO or name in VERBS:
             continue
         assert family and (family[1], family[2]) in models, f"{name} ({route}) has no row"
-    names = {name for space, name, _ in ALL if space == "admin"}
+    names = {name for space, name, _ in ALL if space == "admin"} | OUTSIDE
     assert set(VERBS) <= names, "rows for addresses that are no more"
 
 
@@ -125,7 +144,7 @@ def arguments(name: str) -> list[Any]:
     line, contact = Line.objects.get(name="Sales"), Contact.objects.get(number=JANE)
     conversation = Conversation.objects.get(contact=contact, line=line)
     text = Message.objects.get(conversation=conversation, purpose="ordinary")
-    if name in {"index", "password_change", "password_change_done"}:
+    if name in OUTSIDE | {"index", "password_change", "password_change_done"}:
         return []
     if name == "auth_user_password_change":
         return [User.objects.get(username="sam").pk]
@@ -144,6 +163,8 @@ def arguments(name: str) -> list[Any]:
         return [text.pk]
     if name == "messaging_receipt_try_again":
         return [Receipt.objects.get(provider_id="SM1").pk]
+    if name.startswith("reporting_run"):
+        return [ReportRun.objects.get().uuid]
     if name.endswith("_decide"):
         doubt = Doubt.REVOCATION if "_review_" in name else Doubt.ACCEPTANCE
         return [Review.objects.get(doubt=doubt).pk]
@@ -164,7 +185,7 @@ def gets_in(client: Client, address: str, data: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("name", sorted(VERBS))
 def test_who_gets_in(name: str, cast: dict[str, Client], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TemplateResponse, "rendered_content", property(lambda response: ""))
-    address = reverse(f"admin:{name}", args=arguments(name))
+    address = reverse(name if name in OUTSIDE else f"admin:{name}", args=arguments(name))
     text = Message.objects.get(purpose="ordinary")
     data = {"text": text.uuid, "body": "Hello"}
     found = "".join(letter for letter, role in ROLES.items() if gets_in(cast[role], address, data))

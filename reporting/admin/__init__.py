@@ -1,0 +1,5 @@
+"""The admin of reports: the snapshot, the funnel and what was exported. Each module registers its pages."""
+
+from reporting.admin import report_run
+
+__all__ = ["report_run"]
