@@ -15,7 +15,6 @@ from consent.vocabulary import Channel, RequestKind, Status
 from reporting.funnel import By
 from reporting.models import ReportRun
 
-
 _SINCE = {"since_from": "from {} on", "since_until": "before {}"}
 
 

@@ -41,11 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Company:
-    """The running example: where it is, and who may log in with which password."""
+    """The running example: where it is, who may log in with which password, and the folder of its data."""
 
     origin: str
     passwords: dict[str, str]
     token: str
+    folder: Path
 
     def post(self, path: str, body: dict[str, Any], **headers: str) -> Any:
         request = urllib.request.Request(
@@ -90,7 +91,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
             assert time.monotonic() < end, "the example did not start in time"
             time.sleep(0.1)  # a process of its own: it tells only by what it prints
         kept = json.loads((folder / "data" / "demo.json").read_text())
-        yield Company(f"http://127.0.0.1:{port}", kept["passwords"], kept["token"])
+        yield Company(f"http://127.0.0.1:{port}", kept["passwords"], kept["token"], folder / "data")
     finally:
         demo.terminate()
         demo.wait(30)

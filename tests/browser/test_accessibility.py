@@ -19,6 +19,13 @@ OFFICERS_SCREENS = {
     "ledger": "/admin/consent/ledgerentry/",
     "contact": "/admin/consent/contact/5/change/",
     "a review": "the first review",
+    "snapshot": "/admin/reporting/reportrun/snapshot/",
+    "snapshot, narrowed": "/admin/reporting/reportrun/snapshot/?search=e&statuses=opted_out&statuses=not_defined",
+    "snapshot, put wrongly": "/admin/reporting/reportrun/snapshot/?as_of=2999-01-01T00:00",
+    "funnel": "/admin/reporting/reportrun/funnel/",
+    "exports": "/admin/reporting/reportrun/",
+    "an export": "the first export",
+    "progress of an export": "the first export's progress",
 }
 AGENTS_SCREENS = {"dashboard": "/admin/", "inbox": "/admin/messaging/conversation/", "thread": "the first thread"}
 
@@ -37,6 +44,15 @@ def look_at(page: Page, address: str) -> None:
     if address == "the first review":
         page.goto("/admin/messaging/review/")
         page.locator("#result_list a[href*='/review/']").first.click()
+    elif address.startswith("the first export"):
+        page.goto("/admin/reporting/reportrun/snapshot/")
+        with page.expect_download(), page.expect_response("**/snapshot/export/") as answer:
+            page.get_by_role("button", name="Export CSV", exact=True).click()
+        if "progress" in address:
+            page.goto(f"/admin/reporting/reportrun/{answer.value.headers['report-run']}/progress/")
+        else:
+            page.goto("/admin/reporting/reportrun/")
+            page.locator("#result_list a[href*='/change/']").first.click()
     elif address == "the first thread":
         page.goto("/admin/messaging/conversation/")
         page.locator(".inbox-row a").first.click()

@@ -77,3 +77,18 @@ def test_what_is_offered_works_and_the_rest_says_who_does_it(
     expect(page.get_by_text("The conversation is closed.")).to_be_visible()
     page.get_by_role("button", name="Reopen conversation").click()
     expect(page.get_by_text("The conversation is open again.")).to_be_visible()
+
+
+def test_the_reports_are_three_clicks_away(sign_in: Callable[..., Page], new_phone: Callable[[], Phone]) -> None:
+    phone = new_phone()
+    phone.texts(SCHEDULING, "START")
+    phone.gets("you're in")
+    page = sign_in("sam")
+    by_menu(page, "Opt In & Out Snapshot")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV", exact=True).click()
+    assert f",{phone.number},Opted in," in download.value.path().read_text()
+    by_menu(page, "Double opt-in funnel")
+    expect(page.get_by_role("heading", name="By line")).to_be_visible()
+    by_menu(page, "Exports")
+    expect(page.get_by_role("row").filter(has_text="Opt In & Out Snapshot").first).to_contain_text("Sam Rivera")

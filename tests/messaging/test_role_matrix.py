@@ -93,8 +93,6 @@ OPEN_ROUTES = {  # outside the admin: who may is decided by a signature, a token
     "api/v1/conversations/",
     "api/v1/reports/snapshot/",
     "api/v1/reports/runs/<uuid:uuid>/",
-    "api/v1/reports/snapshot/",
-    "api/v1/reports/runs/<uuid:uuid>/",
 }
 # Pages of the admin that belong to no model have their name without its namespace.
 OUTSIDE = {"alerts"}

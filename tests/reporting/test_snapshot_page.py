@@ -261,7 +261,22 @@ def test_pages_lead_through_all_rows_and_back(client: Client, orders: Line) -> N
 
 
 @pytest.mark.parametrize(
-    "place", ["", "x", "1", "1.", ".1", "-1.2", "1.2.3", "٣.1", f"1.{2**64}", f"{2**40}.1", "9.99", "0.99999999999999"]
+    "place",
+    [
+        "",
+        "x",
+        "1",
+        "1.",
+        ".1",
+        "-1.2",
+        "1.2.3",
+        "٣.1",
+        f"1.{2**64}",
+        f"{2**40}.1",
+        "9.99",
+        "0.99999999999999",
+        pytest.param(f"0.{'9' * 5000}", id="long"),
+    ],
 )
 @pytest.mark.parametrize("way", ["after", "before"])
 def test_an_odd_place_shows_the_first_page(client: Client, orders: Line, way: str, place: str) -> None:
