@@ -167,11 +167,13 @@ def opt_in(
     request: OptInRequest | None = None,
     stands_alone: bool = True,
     in_doubt: bool = False,
+    opted_out_at: dt.datetime | None = None,
 ) -> bool:
     """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it.
 
     ``stands_alone`` is False for a YES, which means nothing without the request it answers. ``in_doubt``: a text that
-    may be a revocation is as late as this or later, so the line stays under review.
+    may be a revocation is as late as this or later, so the line stays under review. ``opted_out_at``: when the last
+    opt-out was, where the provider's clock has turned out to know better than what was recorded.
 
     Raises ConsentError where ``authority`` does not lead out of opted out. ``request`` is the one a YES accepts; other
     open requests end with it.
@@ -185,7 +187,8 @@ def opt_in(
         )
     if consent.review_since and authority is Authority.OTHERS:
         raise ConsentError("This contact may have asked us to stop. An officer has to decide that first.")
-    if consent.opted_out_at and occurred_at <= consent.opted_out_at:
+    last_out = opted_out_at or consent.opted_out_at
+    if last_out and occurred_at <= last_out:
         _append(consent, EntryKind.OPT_IN_TOO_LATE, before, proof, occurred_at=occurred_at, level=level)
         return False
     asked_before = request or OptInRequest.objects.acceptable(contact, line, occurred_at)
@@ -206,6 +209,15 @@ def opt_in(
         withdraw_request(other, at=occurred_at)
     _append(consent, EntryKind.OPTED_IN, before, proof, occurred_at=occurred_at, level=level)
     return True
+
+
+def opted_in_earlier(contact: Contact, line: Line, at: dt.datetime) -> None:
+    """The provider's clock says that the contact's own last opt-in was at this earlier time. An opt-out that is read
+    from now on is compared with that; nothing new was said, so no entry."""
+    consent = consent_of(contact, line)
+    if consent.own_opt_in_at and at < consent.own_opt_in_at:
+        consent.own_opt_in_at = at
+        consent.save(update_fields=["own_opt_in_at"])
 
 
 @dataclass(frozen=True)

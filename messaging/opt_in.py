@@ -310,6 +310,7 @@ def accept(
     language: str = "",
     confirm: bool = True,
     stands_alone: bool = True,
+    opted_out_at: dt.datetime | None = None,
 ) -> bool:
     """Record an opt-in with all that follows: confirmation, then the held texts, the held-back ones shown, notices.
 
@@ -327,6 +328,7 @@ def accept(
         request=request,
         stands_alone=stands_alone,
         in_doubt=in_doubt,
+        opted_out_at=opted_out_at,
     )
     if not counts:
         return False

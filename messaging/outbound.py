@@ -1,4 +1,4 @@
-"""The way out: submit, claim, send, record the outcome (ARCHITECTURE "The way out").
+"""The way out: submit, claim, send (ARCHITECTURE "The way out"); ``outcomes`` records what became of it.
 
 The gate decides twice: when a text is submitted, and when it is claimed, immediately before the call to the provider,
 with facts read after the contact's lock was taken. A call is made once: what may have left is never sent again.
@@ -22,22 +22,18 @@ from consent import clock, gate
 from consent.gate import Purpose, Reason, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
-from messaging import automatic, bell, facts, footer, opt_in, provider, rendering, text
+from messaging import automatic, bell, facts, footer, opt_in, outcomes, provider, rendering, text
 from messaging.automatic import STATUS_FOR
-from messaging.models import Conversation, Message, Receipt, SavedTextVersion, TemplateVersion
-from messaging.models.message import DOES_NOT_WAIT, LEFT, Direction, MessageQuerySet, MessageStatus
+from messaging.models import Conversation, Message, SavedTextVersion, TemplateVersion
+from messaging.models.message import DOES_NOT_WAIT, Direction, MessageQuerySet, MessageStatus
 from messaging.provider import ProviderError
 from messaging.wordings import Kind
 
 log = logging.getLogger(__name__)
 S = MessageStatus
 
-UNKNOWN_FATE = "It may have left. It is not sent again."
 TOO_LATE = "It could not leave in time and would only confuse now."
 
-# A text the provider did not process is tried again after 1, 2, 4 … 60 seconds, at most this often.
-TRIES = 30
-LONGEST_PAUSE = dt.timedelta(seconds=60)
 # How many conversations are looked at together.
 PAGE = 500
 # Twilio takes no more.
@@ -348,13 +344,10 @@ def _send(claimed: Claim) -> bool:
             callback_url=f"{settings.PUBLIC_URL}/twilio/status/?m={message.uuid}",
         )
     except ProviderError as error:
-        record_failure(message, error)
+        outcomes.record_failure(message, error)
         return False
-    record_success(message, provider_id)
+    outcomes.record_success(message, provider_id)
     return True
-
-
-# ---- record the outcome ---------------------------------------------------------------------------------------------
 
 
 def give_back(message: Message) -> None:
@@ -363,45 +356,6 @@ def give_back(message: Message) -> None:
         Contact.objects.lock_pk(message.conversation.contact_id)
         if Message.objects.filter(pk=message.pk, status=S.SENDING).update(status=S.QUEUED, claimed_at=None):
             opt_in.given_back(message)
-
-
-def record_success(message: Message, provider_id: str) -> None:
-    """The provider took it. A callback may have been faster and is not undone."""
-    with transaction.atomic(durable=True):
-        Contact.objects.lock_pk(message.conversation.contact_id)
-        now = timezone.now()
-        Message.objects.filter(pk=message.pk, status__in=[S.SENDING, S.UNKNOWN]).update(status=S.SENT)
-        Message.objects.filter(pk=message.pk).update(provider_id=provider_id)
-        Message.objects.filter(pk=message.pk, sent_at=None).update(sent_at=now)
-        opt_in.taken(Message.objects.get(pk=message.pk))
-
-
-def record_failure(message: Message, error: ProviderError) -> None:
-    """The provider did not take it, or nobody knows whether it did.
-
-    A permanent refusal whose code concerns consent, reachability or an automatic text becomes a receipt in the same
-    transaction, so that it is settled like a callback with that code.
-    """
-    with transaction.atomic(durable=True):
-        Contact.objects.lock_pk(message.conversation.contact_id)
-        message.refresh_from_db(fields=["status", "tries"])
-        if message.status != S.SENDING:
-            return  # a callback or the sweep was faster and knows better
-        message.error_code = error.code[:12]
-        message.tries += 1
-        if error.may_have_left:
-            message.status = S.UNKNOWN
-            message.reason, message.reason_text = "unknown", UNKNOWN_FATE
-        elif error.permanent or message.tries >= TRIES:
-            message.status = S.FAILED
-            message.reason, message.reason_text = "provider", str(error)
-            note_failure(message, S.FAILED, error.code)
-        else:
-            message.status = S.QUEUED
-            message.not_before = timezone.now() + min(dt.timedelta(seconds=2 ** (message.tries - 1)), LONGEST_PAUSE)
-            opt_in.given_back(message)
-        message.save(update_fields=["status", "reason", "reason_text", "error_code", "tries", "not_before"])
-    log.info("text %s: provider error %s, now %s", message.uuid, error.code or "none", message.status)
 
 
 def settle_unknown(message: Message, *, left: bool) -> None:
@@ -423,28 +377,6 @@ def settle_unknown(message: Message, *, left: bool) -> None:
         bell.ring_send()
 
 
-def note_failure(message: Message, status: str, code: str) -> None:
-    """Store a receipt for a delivery that failed, where it changes consent, reachability or what waits behind it."""
-    changes_something = code in provider.TROUBLE or message.request_id or message.purpose in gate.DISCLAIMERS
-    if not changes_something:
-        return
-    conversation = message.conversation
-    Receipt.objects.bulk_create(
-        [
-            Receipt(
-                kind=Receipt.Kind.STATUS,
-                provider_id=str(message.uuid),
-                discriminator=f"{status}:{code}"[:40],
-                number=conversation.contact.number,
-                raw=provider.failure_form(conversation.contact.number, conversation.line.number, code),
-                received_at=timezone.now(),
-            )
-        ],
-        ignore_conflicts=True,
-    )
-    bell.ring_settle()
-
-
 def is_uuid(text: str) -> bool:
     """Whether a callback names one of our texts in a form we can look up."""
     try:
@@ -454,49 +386,12 @@ def is_uuid(text: str) -> bool:
     return True
 
 
-# What a callback may move a text out of. Final states are never left.
-_BEFORE = {
-    S.SENT: [S.SENDING, S.UNKNOWN],
-    S.DELIVERED: [S.SENDING, S.UNKNOWN, S.SENT],
-    S.UNDELIVERED: [S.SENDING, S.UNKNOWN, S.SENT],
-    S.FAILED: [S.SENDING, S.UNKNOWN, S.SENT],
-}
-
-
-def delivery_reported(message_uuid: str, delivery: provider.Delivery) -> None:
-    """A status callback: one conditional update, forward only, however often and in whatever order they come."""
-    if delivery.status is None:
-        return
-    with transaction.atomic(durable=True):
-        mine = Message.objects.outgoing().filter(uuid=message_uuid)
-        failed = delivery.status in {S.UNDELIVERED, S.FAILED}
-        code = f" Its code is {delivery.error_code}." if delivery.error_code else ""
-        moved = mine.filter(status__in=_BEFORE[delivery.status]).update(
-            status=delivery.status,
-            error_code=delivery.error_code,
-            reason="provider" if failed else "",
-            reason_text=f"The provider could not deliver it.{code}" if failed else "",
-        )
-        if not moved:
-            return
-        message = mine.select_related("conversation__contact", "conversation__line", "request").get()
-        if delivery.provider_id:
-            mine.filter(provider_id=None).update(provider_id=delivery.provider_id)
-        if failed:
-            note_failure(message, delivery.status, delivery.error_code)
-    if delivery.status in LEFT and (message.request_id or message.purpose in gate.DISCLAIMERS):
-        with transaction.atomic(durable=True):
-            Contact.objects.lock_pk(message.conversation.contact_id)
-            opt_in.taken(mine.get())
-    bell.ring_send()
-
-
 # ---- sweeps ---------------------------------------------------------------------------------------------------------
 
 
 def mark_lost(now: dt.datetime) -> None:
     """Texts whose sender died during the call: they may have left, so they become unknown and are never sent again."""
-    _sweep(Message.objects.lost(now), status=S.UNKNOWN, reason="unknown", reason_text=UNKNOWN_FATE)
+    _sweep(Message.objects.lost(now), status=S.UNKNOWN, reason="unknown", reason_text=outcomes.UNKNOWN_FATE)
 
 
 def drop_late(now: dt.datetime) -> None:

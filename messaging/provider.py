@@ -1,15 +1,18 @@
-"""Twilio, and nothing of Twilio beyond this module: send, verify, parse.
+"""Twilio, and nothing of Twilio beyond this module: send, verify, parse, look up.
 
 Inward there are only our own enums and frozen dataclasses. The official SDK talks through an HTTP client of ours: with
 time-outs, a pool as large as the sender's threads, no environment variables and no retries, because creating a message
 is not idempotent.
 """
 
+import datetime as dt
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from email.utils import format_datetime, parsedate_to_datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 import urllib3
@@ -43,6 +46,9 @@ TROUBLE = {
     "30006": Trouble.NOT_MOBILE,
     "30005": Trouble.DEACTIVATED,
 }
+
+# The number is not registered with the carriers (10DLC): what else leaves from this line would fail too.
+STOPS_THE_LINE = frozenset({"30034"})
 
 # The words that Twilio and the networks answer themselves, where they do, if one of them is the whole text.
 OPT_OUT_WORDS = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
@@ -112,6 +118,38 @@ class Delivery:
     error_code: str
 
 
+@dataclass(frozen=True)
+class ListedSent:
+    """A text of ours as the provider's list shows it. ``at``: when it was taken, in whole seconds."""
+
+    delivery: Delivery
+    body: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
+class ListedReceived:
+    """A contact's text as the provider's list shows it, which does not say whether the provider answered it itself.
+
+    ``at``: when it came in there, in whole seconds. ``form``: what its webhook would have carried.
+    """
+
+    inbound: Inbound
+    at: dt.datetime
+    form: bytes
+
+
+Listed = TypeVar("Listed", ListedSent, ListedReceived)
+
+
+@dataclass(frozen=True)
+class Listing(Generic[Listed]):
+    """What the provider's list shows, the newest first. Not ``complete``: there were more pages than we turn."""
+
+    texts: tuple[Listed, ...]
+    complete: bool
+
+
 def send(*, line: str, to: str, body: str, callback_url: str) -> str:
     """Give one text to the provider; returns its id. Raises ProviderError.
 
@@ -142,6 +180,82 @@ def _refused(status: int, code: str) -> ProviderError:
     why = _IN_WORDS.get(code, "see its list of error codes")
     text = f"The provider refused it with code {code or status}: {why}."
     return ProviderError(code or str(status), text, permanent=not later, may_have_left=False)
+
+
+# A pair of numbers exchanges few texts; a busy line gets many.
+_PAGE_SIZE, _PAGES = 1000, 10
+
+
+def list_sent(*, line: str, to: str, since: dt.datetime) -> Listing[ListedSent]:
+    """The texts that the provider took for ``to`` from ``line``, by its own clock since that moment.
+
+    A text that is not in the list may come to be: it lags behind, and a text without a time of sending is not found by
+    it. Raises ProviderError where there is no answer that can be read.
+    """
+    return _listed(_sent, from_=line, to=to, date_sent_after=_in_utc(since))
+
+
+def list_received(*, line: str, since: dt.datetime, until: dt.datetime) -> Listing[ListedReceived]:
+    """The texts that came in for ``line`` between two moments of the provider's clock, both included.
+
+    Raises ProviderError where there is no answer that can be read.
+    """
+    return _listed(_received, to=line, date_sent_after=_in_utc(since), date_sent_before=_in_utc(until))
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    """The SDK writes a time down as if it were UTC, without its fraction of a second."""
+    return moment.astimezone(dt.UTC)
+
+
+def _listed(parse: Callable[[Any], Listed | None], **query: Any) -> Listing[Listed]:
+    found: list[Listed] = []
+    try:
+        page = _checked(_client().messages.page(page_size=_PAGE_SIZE, **query))
+        found += [text for text in map(parse, page) if text]
+        for _ in range(_PAGES - 1):
+            if page.next_page_url is None:
+                break
+            page = _checked(page.next_page())
+            found += [text for text in map(parse, page) if text]
+        complete = page.next_page_url is None
+    except (urllib3.exceptions.HTTPError, TwilioException, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ProviderError(
+            "", "The provider's list could not be read.", permanent=False, may_have_left=False
+        ) from error
+    return Listing(tuple(found), complete)
+
+
+def _checked(page: Any) -> Any:
+    """The SDK takes any object with a single field for a page: nothing would seem to have come in."""
+    if not isinstance(page._payload["messages"], list):
+        raise ValueError
+    return page
+
+
+def _sent(message: Any) -> ListedSent | None:
+    at = message.date_created or message.date_sent
+    if not message.sid or not at or message.direction == "inbound":
+        return None
+    # It is there, so the provider has it, whatever new word Twilio finds for that.
+    status = _STATUS.get(message.status or "", MessageStatus.SENT)
+    code = str(message.error_code or "")[:12]
+    return ListedSent(Delivery(str(message.sid), str(message.to or ""), status, code), str(message.body or ""), at)
+
+
+def _received(message: Any) -> ListedReceived | None:
+    at = message.date_created or message.date_sent
+    if not message.sid or not at or message.direction != "inbound":
+        return None
+    fields = {
+        "MessageSid": str(message.sid),
+        "From": str(message.from_ or ""),
+        "To": str(message.to or ""),
+        "Body": str(message.body or ""),
+        "NumMedia": str(message.num_media or 0),
+        "DateCreated": format_datetime(at),
+    }
+    return ListedReceived(parse_inbound(fields), at, urlencode(fields).encode())
 
 
 def verify(path_and_query: str, content_type: str, body: bytes, headers: Mapping[str, str]) -> bool:
@@ -260,3 +374,58 @@ def _client_for(sid: str, token: str, base_url: str) -> Client:
 
 def _client() -> Client:
     return _client_for(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKENS[0], settings.TWILIO_BASE_URL)
+
+
+# ---- for manage.py doctor -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Number:
+    """What the provider does with texts to one of its numbers. ``service``: the messaging service it is in, empty for
+    none, None where that can't be asked."""
+
+    webhook: str
+    method: str
+    fallback: str
+    application: str
+    service: str | None
+
+
+def account() -> tuple[int, dt.datetime | None]:
+    """How the provider answers to our credentials (HTTP status), and its clock. Raises ProviderError."""
+    try:
+        answer = _client().request("GET", f"{TWILIO}/2010-04-01/Accounts/{settings.TWILIO_ACCOUNT_SID}.json")
+    except (TwilioException, urllib3.exceptions.HTTPError) as error:
+        raise ProviderError("", "The provider did not answer.", permanent=False, may_have_left=False) from error
+    date = (answer.headers or {}).get("Date")
+    return int(answer.status_code), parsedate_to_datetime(date) if date else None
+
+
+def numbers() -> dict[str, Number]:
+    """Every number and short code of the account. Raises ProviderError, with the HTTP status where there was one."""
+    try:
+        client = _client()
+        found = [(each.phone_number, each) for each in client.incoming_phone_numbers.list(page_size=1000)]
+        found += [(each.short_code, each) for each in client.short_codes.list(page_size=1000)]
+        services = {}
+        # Messaging services have a host of their own, which nothing stands in for.
+        for service in [] if settings.TWILIO_BASE_URL else client.messaging.v1.services.list(page_size=100):
+            members = [each.phone_number for each in service.phone_numbers.list(page_size=100)]
+            members += [each.short_code for each in service.short_codes.list(page_size=100)]
+            services |= dict.fromkeys(members, service)
+    except (TwilioException, urllib3.exceptions.HTTPError, ValueError, AttributeError, KeyError, TypeError) as error:
+        status = next((str(each.status_code) for each in error.args if isinstance(each, Response)), "")
+        words = f"It answers {status}." if status else "It does not answer, or not in a way that can be read."
+        raise ProviderError(status, words, permanent=False, may_have_left=False) from error
+    return {number: _number(each, services.get(number)) for number, each in found}
+
+
+def _number(each: Any, service: Any) -> Number:
+    own = service is None or service.use_inbound_webhook_on_number
+    return Number(
+        webhook=(each.sms_url if own else service.inbound_request_url) or "",
+        method=(each.sms_method if own else service.inbound_method) or "",
+        fallback=(each.sms_fallback_url if own else service.fallback_url) or "",
+        application=(getattr(each, "sms_application_sid", "") if own else "") or "",
+        service=service.sid if service else None if settings.TWILIO_BASE_URL else "",
+    )

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from consent import ledger
 from consent.models import Line
-from messaging import bell, inbound, outbound, review
+from messaging import bell, inbound, look_up, outbound, reconcile, review
+from messaging.models import Message
 from messaging.turns import Turn
 
 log = logging.getLogger(__name__)
@@ -37,11 +38,15 @@ def _sweep() -> None:
     bell.ring_send()
     if Line.objects.to_open().exists():
         bell.ring_open_lines()
+    if Message.objects.to_look_up(now).exists():
+        bell.ring("messaging.tasks.look_up_unknown")  # a provider that does not answer must not hold up the sweep
 
 
 _settling = Turn(inbound.settle_waiting)
 _sending = Turn(outbound.send_due)
 _opening = Turn(_open_lines)
+_looking_up = Turn(look_up.ask_what_became_of_texts)
+_reconciling = Turn(reconcile.reconcile)
 _sweeping = Turn(_sweep)
 
 
@@ -61,6 +66,18 @@ def send_due() -> None:
 def open_lines() -> None:
     """Write the opt-outs that reach new lines on them, then let them text."""
     _opening.take()
+
+
+@shared_task
+def look_up_unknown() -> None:
+    """Ask the provider what became of texts of unknown fate."""
+    _looking_up.take()
+
+
+@shared_task
+def reconcile_inbound() -> None:
+    """Find the texts whose webhooks never came, and learn the provider's time of those that did."""
+    _reconciling.take()
 
 
 @shared_task

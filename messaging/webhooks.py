@@ -10,7 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from consent import clock, phones
-from messaging import bell, outbound, provider
+from messaging import bell, outbound, outcomes, provider
 from messaging.models import Receipt
 from messaging.text import printable
 
@@ -57,7 +57,7 @@ def status(request: HttpRequest) -> HttpResponse:
     """Move one of our texts forward. The id of ours in the signed URL finds it even before the answer is stored."""
     message_uuid = request.GET.get("m", "")
     if outbound.is_uuid(message_uuid):
-        outbound.delivery_reported(message_uuid, provider.parse_delivery(provider.form(request.body)))
+        outcomes.delivery_reported(message_uuid, provider.parse_delivery(provider.form(request.body)))
     return HttpResponse(EMPTY_TWIML, content_type="text/xml")
 
 

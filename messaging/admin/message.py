@@ -126,6 +126,7 @@ class MessageAdmin(InConversation, ReadOnlyScreen, ContactScreen):
         "claimed_at",
         "sent_at",
         "tries",
+        "look_ups",
         "provider_id",
         "error_code",
     ]

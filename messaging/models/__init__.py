@@ -2,6 +2,7 @@ from messaging.models.conversation import Conversation, Notice
 from messaging.models.footer import FooterCountry
 from messaging.models.message import IdempotencyKey, Message
 from messaging.models.receipt import Receipt
+from messaging.models.reconciled import Reconciled
 from messaging.models.responder import KeywordResponder
 from messaging.models.review import HeldBackRead, PossibleAcceptance, Review
 from messaging.models.saved_text import SavedText, SavedTextVersion
@@ -17,6 +18,7 @@ __all__ = [
     "Notice",
     "PossibleAcceptance",
     "Receipt",
+    "Reconciled",
     "Review",
     "SavedText",
     "SavedTextVersion",

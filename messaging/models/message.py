@@ -3,7 +3,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from consent.gate import Purpose
 from consent.models import OptInRequest
@@ -40,6 +40,8 @@ class MessageStatus(models.TextChoices):
 S = MessageStatus
 WAITING = (S.QUEUED, S.HELD, S.DEFERRED)
 LEFT = (S.SENT, S.DELIVERED, S.UNDELIVERED)
+# The provider is asked about a text of unknown fate for so long.
+LOOKED_UP_FOR = dt.timedelta(hours=24)
 # An automatic text of unknown fate makes what stands behind it wait, but for these two.
 DOES_NOT_WAIT = (Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY)
 
@@ -65,6 +67,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Texts whose call to the provider should long have ended: they may or may not have left."""
         limit = dt.timedelta(seconds=settings.LOST_SECONDS)
         return self.outgoing().filter(status=S.SENDING, claimed_at__lt=now - limit)
+
+    def to_look_up(self, now: dt.datetime) -> "MessageQuerySet":
+        """Texts of unknown fate that the provider should be asked about now, those never asked about first."""
+        due = Q(look_up_after=None) | Q(look_up_after__lte=now)
+        unknown = self.filter(due, status=S.UNKNOWN, claimed_at__gt=now - LOOKED_UP_FOR)
+        return unknown.outgoing().order_by(F("look_up_after").asc(nulls_first=True), "pk")
 
 
 class Message(models.Model):
@@ -92,6 +100,10 @@ class Message(models.Model):
     claimed_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    look_ups = models.PositiveSmallIntegerField(
+        default=0, help_text="How often the provider was asked what became of it."
+    )
+    look_up_after = models.DateTimeField(null=True)
     provider_id = models.CharField(max_length=64, null=True, unique=True)  # noqa: DJ001  (unique, and often unknown)
     error_code = models.CharField(max_length=12, blank=True)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="texts")
@@ -129,6 +141,7 @@ class Message(models.Model):
                 name="texts_that_wait",
             ),
             models.Index(fields=["conversation", "created"]),
+            models.Index(fields=["claimed_at"], condition=Q(status="unknown"), name="texts_of_unknown_fate"),
             models.Index(fields=["created"], condition=Q(status="refused"), name="refused_texts_by_time"),
         ]
         permissions = [

@@ -12,12 +12,14 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from messaging.simulator import carrier, store, traffic
+from messaging.simulator import faults as queue
 from messaging.simulator.carrier import LineKind
+from messaging.simulator.faults import Fault, FaultKind
 from messaging.simulator.fields import Fields
 from messaging.simulator.guard import AnsweredFirst, simulator_only, this_machine_only
-from messaging.simulator.store import Direction, Fault, FaultKind
+from messaging.simulator.store import Direction
 
-DEFAULT_HANG_SECONDS = 15.0
+DEFAULT_SECONDS = {FaultKind.HANG: 15.0, FaultKind.DELAY_CALLBACKS: 5.0, FaultKind.DELAY_WEBHOOKS: 5.0}
 DEFAULT_UNDELIVERED_CODE = 30003
 LATEST_ON_PHONE = 200  # messages shown of each thread
 LATEST_NUMBERS = 50
@@ -64,25 +66,32 @@ def log(request: HttpRequest) -> HttpResponse:
 @this_machine_only
 @require_http_methods(["GET", "POST", "DELETE"])
 def faults(request: HttpRequest) -> HttpResponse:
-    """Queue a fault: {fault, times?, to?: only this contact, seconds?: of a hang, code?: of an undelivered message}.
+    """Queue a fault: {fault, times?, to?: only this contact, seconds?: of a hang or delay, code?: of an undelivered
+    message}.
 
-    429: turned down with code 20429, nothing happened. hang: the message leaves, its answer is late. 21610: turned down
-    and blocked at Twilio from then on. undelivered: accepted, then reported undelivered. duplicate_webhooks: the next
-    inbound text is told twice. GET lists what is queued, DELETE clears it.
+    Create calls. 429: turned down with code 20429, nothing happened. 500: fails, nothing happened. hang: the message
+    leaves, its answer is late. drop: the message leaves, the connection breaks in its answer. 21610: turned down and
+    blocked at Twilio from then on. 30034: turned down, the line is not registered. undelivered: accepted, then reported
+    undelivered, as with code 30034.
+    Status callbacks of the next message. duplicate_callbacks: each comes twice. reorder_callbacks: the last one first.
+    delay_callbacks: they and the delivery come later.
+    Inbound texts. duplicate_webhooks: told twice. delay_webhooks: told later, so that what follows overtakes it.
+    no_webhook: not told at all; only the list shows it.
+    GET lists what is queued, DELETE clears it.
     """
     if request.method == "GET":
-        return JsonResponse({"faults": [_fault(fault) for fault in store.faults(store.reading())]})
+        return JsonResponse({"faults": [_fault(fault) for fault in queue.queued(store.reading())]})
     if request.method == "DELETE":
         with store.writing() as db:
-            return JsonResponse({"cleared": store.clear_faults(db)})
+            return JsonResponse({"cleared": queue.clear(db)})
     fields = Fields(request)
     kind = fields.choice("fault", [kind.value for kind in FaultKind])
     times = fields.number("times", default=1, least=1, most=1_000_000)
     contact = fields.phone("to", required=False)
     seconds = fields.seconds("seconds", most=300)
     code = fields.number("code", default=DEFAULT_UNDELIVERED_CODE, least=10000, most=99999)
-    if seconds is not None and kind != FaultKind.HANG:
-        fields.reject("seconds", "Only a hang has seconds.")
+    if seconds is not None and kind not in DEFAULT_SECONDS:
+        fields.reject("seconds", "Only a hang or a delay has seconds.")
     if fields.given("code") and kind != FaultKind.UNDELIVERED:
         fields.reject("code", "Only an undelivered message has a code of your choice.")
     if refusal := fields.refusal():
@@ -91,11 +100,11 @@ def faults(request: HttpRequest) -> HttpResponse:
         FaultKind(kind),
         times,
         contact,
-        (DEFAULT_HANG_SECONDS if seconds is None else seconds) if kind == FaultKind.HANG else 0.0,
+        DEFAULT_SECONDS.get(FaultKind(kind), 0.0) if seconds is None else seconds,
         code if kind == FaultKind.UNDELIVERED else 0,
     )
     with store.writing() as db:
-        store.add_fault(db, fault)
+        queue.add(db, fault)
     return JsonResponse(_fault(fault), status=201)
 
 

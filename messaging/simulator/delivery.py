@@ -3,7 +3,7 @@
 What is owed is a row in the simulator's file before the REST call is answered, so a killed web process loses nothing:
 another one, or the next, takes its rows over once their lease is up. A process that died while it delivered may
 so deliver twice, as Twilio may. What one process owes because of one contact leaves in order; between processes there
-is no order, as there is none at Twilio.
+is no order, as there is none at Twilio. What a fault delays, what comes after it overtakes.
 
 Nothing is sent before the answer that caused it: jobs are announced with ``expect`` and start at ``release``.
 """
@@ -82,12 +82,26 @@ class _Office:
 
     def _courier(self, queue: "SimpleQueue[Job | None]") -> None:
         while (job := queue.get()) is not None:
+            put_off = False
             try:
-                _deliver(self.pool, job[0])
+                put_off = self._put_off(job)
+                if not put_off:
+                    _deliver(self.pool, job[0])
             except Exception:  # one delivery that can't be made must not silence all those behind it
                 logger.exception("The simulator could not make delivery %s", job[0])
             finally:
-                self.count(-1)
+                if not put_off:
+                    self.count(-1)
+
+    def _put_off(self, job: Job) -> bool:
+        """True where its time has not come yet: it comes back then."""
+        wait = _wait(job[0])
+        if wait <= 0:
+            return False
+        later = threading.Timer(wait, self.put, (job,))
+        later.daemon = True
+        later.start()
+        return True
 
     def _keeper(self) -> None:
         while not self.closing.wait(HEARTBEAT_SECONDS):
@@ -134,8 +148,13 @@ def owe(
     url: str,
     form: Mapping[str, str] | None = None,
     copies: int = 1,
+    delay: float = 0.0,
+    backwards: bool = False,
 ) -> Job:
-    """Write down, in the transaction that causes it, a delivery that this process will make."""
+    """Write down, in the transaction that causes it, a delivery that this process will make.
+
+    ``delay``: after so many seconds. ``backwards``: a message's status callbacks come in the wrong order.
+    """
     delivery_id = store.add_delivery(
         db,
         kind,
@@ -146,6 +165,8 @@ def owe(
         copies=copies,
         owner=_open_office().name,
         lease_until=time.time() + LEASE_SECONDS,
+        not_before=time.time() + delay if delay else 0.0,
+        backwards=backwards,
     )
     return delivery_id, contact
 
@@ -243,6 +264,12 @@ def callback_form(message: sqlite3.Row, status: str) -> dict[str, str]:
     return form
 
 
+def _wait(delivery_id: int) -> float:
+    """Seconds until this delivery may be made."""
+    row = store.delivery(store.reading(), delivery_id)
+    return row["not_before"] - time.time() if row else 0.0
+
+
 def _deliver(pool: urllib3.PoolManager, delivery_id: int) -> None:
     row = store.delivery(store.reading(), delivery_id)
     if row is None:
@@ -258,6 +285,7 @@ def _deliver(pool: urllib3.PoolManager, delivery_id: int) -> None:
 
 def _report(pool: urllib3.PoolManager, row: sqlite3.Row) -> None:
     """Move the message to sent, then to delivered or undelivered, and tell of each step where that was asked for."""
+    steps: list[tuple[dict[str, str], str, int | None]] = []
     while (message := store.message(store.reading(), row["sid"])) is not None:
         fails = message["will_fail_with"]
         match message["status"]:
@@ -266,11 +294,19 @@ def _report(pool: urllib3.PoolManager, row: sqlite3.Row) -> None:
             case "sent":
                 status, code = ("undelivered", fails) if fails else ("delivered", None)
             case _:
-                return
+                break
         with store.writing() as db:
             store.set_status(db, row["sid"], status, code)
-        if row["url"]:
-            _post(pool, row, callback_form(message, status), status=status, code=code)
+        steps.append((callback_form(message, status), status, code))
+        if not row["backwards"]:
+            _tell(pool, row, [steps.pop()])
+    _tell(pool, row, reversed(steps))
+
+
+def _tell(pool: urllib3.PoolManager, row: sqlite3.Row, steps: Iterable[tuple[dict[str, str], str, int | None]]) -> None:
+    for form, status, code in steps if row["url"] else []:
+        for _ in range(row["copies"]):
+            _post(pool, row, form, status=status, code=code)
 
 
 def _post(

@@ -143,13 +143,22 @@ def _create(request: HttpRequest) -> HttpResponse:
     if isinstance(outcome, Refusal):
         return error(outcome)
     row = store.message(store.reading(), outcome.sid)
-    if not outcome.hang:
+    if not outcome.hang and not outcome.drop:
         return AnsweredFirst(as_resource(row), jobs=outcome.jobs, status=201)
-    # The message is on its way while its answer hangs.
+    # The message is on its way while its answer hangs, or is lost with its connection.
     answer = JsonResponse(as_resource(row), status=201)
     delivery.expect(outcome.jobs)
     delivery.release(outcome.jobs)
+    if outcome.drop:
+        return _cut_off(answer)
     _never.wait(outcome.hang)
+    return answer
+
+
+def _cut_off(answer: HttpResponse) -> HttpResponse:
+    """Its length, and only the beginning of it: where a view can't break the connection, that does."""
+    answer["Content-Length"] = str(len(answer.content))
+    answer.content = answer.content[:10]
     return answer
 
 

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from uuid import uuid4
@@ -44,7 +43,8 @@ CREATE TABLE fault (
 );
 CREATE TABLE delivery (
     id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, sid TEXT NOT NULL, contact TEXT NOT NULL,
-    url TEXT NOT NULL, form TEXT NOT NULL, copies INTEGER NOT NULL, owner TEXT NOT NULL, lease_until REAL NOT NULL
+    url TEXT NOT NULL, form TEXT NOT NULL, copies INTEGER NOT NULL, owner TEXT NOT NULL, lease_until REAL NOT NULL,
+    not_before REAL NOT NULL DEFAULT 0, backwards INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE log (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, kind TEXT NOT NULL, sid TEXT NOT NULL,
@@ -52,7 +52,14 @@ CREATE TABLE log (
     code INTEGER, http_status INTEGER, error TEXT NOT NULL, fault TEXT NOT NULL
 );
 CREATE INDEX log_contact ON log (contact, id);
+PRAGMA user_version = 1;
 """
+# What a file of an earlier version lacks.
+_UPGRADE = (
+    "ALTER TABLE delivery ADD COLUMN not_before REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE delivery ADD COLUMN backwards INTEGER NOT NULL DEFAULT 0",
+    "PRAGMA user_version = 1",
+)
 
 
 class Direction(StrEnum):
@@ -68,25 +75,6 @@ class LogKind(StrEnum):
     NETWORK = "network"
     CALLBACK = "callback"
     WEBHOOK = "webhook"
-
-
-class FaultKind(StrEnum):
-    RATE_LIMIT = "429"
-    HANG = "hang"
-    OPTED_OUT = "21610"
-    UNDELIVERED = "undelivered"
-    DUPLICATE_WEBHOOKS = "duplicate_webhooks"
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A fault in the queue. ``contact``: only for this number, '' for any. ``code``: of an undelivered message."""
-
-    kind: FaultKind
-    times: int = 1
-    contact: str = ""
-    seconds: float = 0.0
-    code: int = 0
 
 
 # ---- the file ------------------------------------------------------------------------------------------------------
@@ -139,7 +127,18 @@ def _open(file: Path) -> sqlite3.Connection:
     db = sqlite3.connect(file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     db.row_factory = sqlite3.Row
     db.execute("PRAGMA synchronous = NORMAL")
+    _upgrade(db)
     return db
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    if db.execute("PRAGMA user_version").fetchone()[0]:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    if not db.execute("PRAGMA user_version").fetchone()[0]:  # nobody was faster
+        for change in _UPGRADE:
+            db.execute(change)
+    db.execute("COMMIT")
 
 
 def _make(file: Path) -> None:
@@ -315,41 +314,6 @@ def log(db: sqlite3.Connection, *, since: int = 0, contact: str = "") -> list[sq
     return db.execute("SELECT * FROM log WHERE id > ? ORDER BY id", (since,)).fetchall()
 
 
-# ---- faults --------------------------------------------------------------------------------------------------------
-
-
-def add_fault(db: sqlite3.Connection, fault: Fault) -> None:
-    db.execute(
-        "INSERT INTO fault (fault, times, contact, seconds, code) VALUES (?, ?, ?, ?, ?)",
-        (fault.kind, fault.times, fault.contact, fault.seconds, fault.code),
-    )
-
-
-def faults(db: sqlite3.Connection) -> list[Fault]:
-    return [_fault(row) for row in db.execute("SELECT * FROM fault ORDER BY id")]
-
-
-def clear_faults(db: sqlite3.Connection) -> int:
-    return db.execute("DELETE FROM fault").rowcount
-
-
-def next_fault(db: sqlite3.Connection, kinds: Iterable[FaultKind], contact: str) -> tuple[int, Fault] | None:
-    """The oldest fault of these kinds that is meant for this contact, with its id. It stays in the queue."""
-    kinds = list(kinds)
-    row = db.execute(
-        f"SELECT * FROM fault WHERE fault IN ({', '.join('?' * len(kinds))}) AND contact IN ('', ?)"
-        " ORDER BY id LIMIT 1",
-        (*kinds, contact),
-    ).fetchone()
-    return (row["id"], _fault(row)) if row else None
-
-
-def use_up(db: sqlite3.Connection, fault_id: int) -> None:
-    """Take a fault out of the queue once."""
-    db.execute("UPDATE fault SET times = times - 1 WHERE id = ?", (fault_id,))
-    db.execute("DELETE FROM fault WHERE id = ? AND times <= 0", (fault_id,))
-
-
 # ---- deliveries ----------------------------------------------------------------------------------------------------
 
 
@@ -364,12 +328,14 @@ def add_delivery(
     copies: int,
     owner: str,
     lease_until: float,
+    not_before: float = 0.0,
+    backwards: bool = False,
 ) -> int:
     """Owe somebody a webhook or a message's status callbacks. Stays until ``end_delivery``."""
     cursor = db.execute(
-        "INSERT INTO delivery (kind, sid, contact, url, form, copies, owner, lease_until)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (kind, sid, contact, url, json.dumps(dict(form)), copies, owner, lease_until),
+        "INSERT INTO delivery (kind, sid, contact, url, form, copies, owner, lease_until, not_before, backwards)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (kind, sid, contact, url, json.dumps(dict(form)), copies, owner, lease_until, not_before, backwards),
     )
     return int(cursor.lastrowid or 0)
 
@@ -404,7 +370,3 @@ def adopt_deliveries(db: sqlite3.Connection, owner: str, lease_until: float) -> 
 
 def _line(row: sqlite3.Row) -> Line:
     return Line(row["number"], row["name"], bool(row["handles_opt_outs"]), bool(row["advanced"]), row["service"])
-
-
-def _fault(row: sqlite3.Row) -> Fault:
-    return Fault(FaultKind(row["fault"]), row["times"], row["contact"], row["seconds"], row["code"])

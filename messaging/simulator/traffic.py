@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from messaging.simulator import carrier, delivery, store
-from messaging.simulator.store import Direction, FaultKind, LogKind
+from messaging.simulator import carrier, delivery, faults, store
+from messaging.simulator.faults import FaultKind
+from messaging.simulator.store import Direction, LogKind
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A message that was taken on, what is owed because of it, and how long its answer hangs (seconds, 0 is not)."""
+    """A message that was taken on, what is owed because of it, and what keeps its answer: it hangs for some seconds, or
+    the connection breaks."""
 
     sid: str
     jobs: Sequence[delivery.Job]
     hang: float = 0.0
+    drop: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,18 @@ class Outgoing:
 
 RATE_LIMITED = Refusal(429, 20429, "Too Many Requests")
 BLOCKED = Refusal(400, 21610, "Attempt to send to unsubscribed recipient")
-_CREATE_FAULTS = (FaultKind.RATE_LIMIT, FaultKind.HANG, FaultKind.OPTED_OUT, FaultKind.UNDELIVERED)
+_TURNED_DOWN = {
+    FaultKind.RATE_LIMIT: RATE_LIMITED,
+    FaultKind.SERVER_ERROR: Refusal(500, 20500, "Internal Server Error"),
+    FaultKind.UNREGISTERED: Refusal(400, 30034, "Message from an Unregistered Number"),
+}
+_CREATE_FAULTS = (
+    *_TURNED_DOWN,
+    FaultKind.HANG,
+    FaultKind.DROP,
+    FaultKind.OPTED_OUT,
+    FaultKind.UNDELIVERED,
+)
 
 
 def create(outgoing: Outgoing) -> Accepted | Refusal:
@@ -54,19 +68,19 @@ def create(outgoing: Outgoing) -> Accepted | Refusal:
         line = outgoing.line or store.line_of_service(db, outgoing.service)
         refusal = _fault_of(outgoing, line)
         fault_id, fault = 0, None
-        if refusal is None and (found := store.next_fault(db, _CREATE_FAULTS, contact)):
+        if refusal is None and (found := faults.find(db, _CREATE_FAULTS, contact)):
             fault_id, fault = found
         kind = fault.kind if fault else None
         if refusal is None:
-            if kind is FaultKind.RATE_LIMIT:
-                refusal = RATE_LIMITED
+            if kind in _TURNED_DOWN:
+                refusal = _TURNED_DOWN[kind]
             elif store.is_blocked(db, contact, line):
                 refusal, fault_id, kind = BLOCKED, 0, None  # the fault waits for a message that would go through
             elif kind is FaultKind.OPTED_OUT:
                 refusal = BLOCKED
                 store.set_block(db, contact, store.line(db, line), blocked=True)
         if fault_id:
-            store.use_up(db, fault_id)
+            faults.use_up(db, fault_id)
         if refusal is not None:
             store.add_log(
                 db,
@@ -94,19 +108,39 @@ def create(outgoing: Outgoing) -> Accepted | Refusal:
             http_status=201,
             fault=kind or "",
         )
-        job = delivery.owe(db, LogKind.CALLBACK, sid=sid, contact=contact, url=outgoing.status_callback)
-    return Accepted(sid, [job], fault.seconds if fault and kind is FaultKind.HANG else 0.0)
+        delay = faults.take(db, FaultKind.DELAY_CALLBACKS, contact)
+        job = delivery.owe(
+            db,
+            LogKind.CALLBACK,
+            sid=sid,
+            contact=contact,
+            url=outgoing.status_callback,
+            copies=2 if faults.take(db, FaultKind.DUPLICATE_CALLBACKS, contact) else 1,
+            delay=delay.seconds if delay else 0.0,
+            backwards=faults.take(db, FaultKind.REORDER_CALLBACKS, contact) is not None,
+        )
+    hang = fault.seconds if fault and kind is FaultKind.HANG else 0.0
+    return Accepted(sid, [job], hang, drop=kind is FaultKind.DROP)
 
 
 def receive(*, contact: str, line: str, body: str, media: int = 0, repeat: int = 1) -> Accepted:
-    """A contact's text arrives at a line: the block list moves, the network may answer, our webhook will hear of it.
+    """A contact's text arrives at a line: the block list moves, the network may answer, our webhook will hear of it,
+    unless a fault keeps it; then only the list shows the text.
 
     ``repeat``: how often the webhook of this one message is delivered.
     """
     with store.writing() as db:
         settings_of_line = store.line(db, line)
+        lost = faults.take(db, FaultKind.NO_WEBHOOK, contact)
         sid = store.add_message(
-            db, Direction.INBOUND, contact=contact, line=line, body=body, media=media, status="received"
+            db,
+            Direction.INBOUND,
+            contact=contact,
+            line=line,
+            body=body,
+            media=media,
+            status="received",
+            fault=lost.kind if lost else "",
         )
         reaction = carrier.react(settings_of_line, body)
         if reaction.block is not None:
@@ -115,9 +149,11 @@ def receive(*, contact: str, line: str, body: str, media: int = 0, repeat: int =
             store.add_message(
                 db, Direction.NETWORK, contact=contact, line=line, body=reaction.answer, status="delivered"
             )
-        if found := store.next_fault(db, [FaultKind.DUPLICATE_WEBHOOKS], contact):
-            store.use_up(db, found[0])
+        if lost:
+            return Accepted(sid, [])
+        if faults.take(db, FaultKind.DUPLICATE_WEBHOOKS, contact):
             repeat += 1
+        delay = faults.take(db, FaultKind.DELAY_WEBHOOKS, contact)
         stored = store.message(db, sid)
         assert stored is not None  # written above, in this transaction
         form = delivery.inbound_form(
@@ -130,7 +166,16 @@ def receive(*, contact: str, line: str, body: str, media: int = 0, repeat: int =
             opt_out_type=reaction.opt_out_type,
         )
         url = settings.PUBLIC_URL + delivery.INBOUND_PATH
-        job = delivery.owe(db, LogKind.WEBHOOK, sid=sid, contact=contact, url=url, form=form, copies=repeat)
+        job = delivery.owe(
+            db,
+            LogKind.WEBHOOK,
+            sid=sid,
+            contact=contact,
+            url=url,
+            form=form,
+            copies=repeat,
+            delay=delay.seconds if delay else 0.0,
+        )
     return Accepted(sid, [job])
 
 

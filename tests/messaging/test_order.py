@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from consent.models import Line, User
-from messaging import inbound, outbound
+from messaging import inbound, outbound, outcomes
 from messaging.models import Message
 from messaging.provider import ProviderError
 from tests.make import JANE, make_agent, make_line
@@ -45,7 +45,7 @@ def test_one_text_at_a_time(told_line: Line, ann: User, jane: Phone) -> None:
     first = outbound.claim(disclaimer_and_text.pk)
     assert first and first.message.purpose == "disclaimer_ours"
     assert outbound.claim(disclaimer_and_text.pk) is None
-    outbound.record_success(first.message, "SM1")
+    outcomes.record_success(first.message, "SM1")
     second = outbound.claim(disclaimer_and_text.pk)
     assert second and second.message.body == "hello"
 
@@ -73,7 +73,7 @@ def test_a_text_turned_away_for_now_is_not_overtaken(line: Line, ann: User, jane
     conversation = Message.objects.get(body="one").conversation_id
     confirmation = outbound.claim(conversation)
     assert confirmation
-    outbound.record_success(confirmation.message, "SM1")
+    outcomes.record_success(confirmation.message, "SM1")
     jane.provider.errors.append(BUSY)
     for _ in range(4):
         work()

@@ -13,7 +13,7 @@ from consent.ledger import Proof
 from consent.models import Contact, LedgerEntry, Line, User
 from consent.verification import verify
 from consent.vocabulary import Channel, Scope
-from messaging import inbound, outbound
+from messaging import inbound, outbound, outcomes
 from messaging.models import Conversation, Message, Receipt, Template
 from messaging.provider import ProviderError
 from tests.make import JANE, make_agent, make_contact, make_line, make_opted_in
@@ -260,7 +260,7 @@ def test_an_answer_after_all(line: Line, ann: User, jane_in: Phone, clock: Clock
     assert claimed
     clock.passes(seconds=31)
     sweep()
-    outbound.record_success(claimed.message, "SM77")
+    outcomes.record_success(claimed.message, "SM77")
     text.refresh_from_db()
     assert (text.status, text.provider_id) == ("sent", "SM77")
 

@@ -1,5 +1,6 @@
 """What the provider may answer to a text, over the wire: each answer is an id or says what is known (ARCHITECTURE)."""
 
+import datetime as dt
 import json
 from types import SimpleNamespace
 from typing import Any
@@ -81,3 +82,18 @@ def test_a_failure_in_words_that_make_no_sense_may_have_left_too(monkeypatch: py
 @pytest.mark.parametrize("body", NONSENSE)
 def test_any_other_answer_is_an_error_we_know(monkeypatch: pytest.MonkeyPatch, status: int, body: str) -> None:
     refused(monkeypatch, status, body)
+
+
+@pytest.mark.parametrize("status", [200, 301, 401, 404, 429, 500, 503])
+@pytest.mark.parametrize("body", [*NONSENSE, '{"messages": 1}', '{"messages": [1]}', as_rest(500, 20500)])
+def test_a_list_in_words_that_make_no_sense_is_an_error_we_know(
+    monkeypatch: pytest.MonkeyPatch, status: int, body: str
+) -> None:
+    answer = SimpleNamespace(status=status, data=body.encode(), headers={})
+    monkeypatch.setattr("urllib3.PoolManager.request", lambda *args, **kwargs: answer)
+    now = dt.datetime.now(dt.UTC)
+    with pytest.raises(ProviderError) as error:
+        provider.list_sent(line="+12065550100", to=JANE, since=now)
+    assert not error.value.may_have_left
+    with pytest.raises(ProviderError):
+        provider.list_received(line="+12065550100", since=now, until=now)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from consent import ledger, roles
 from consent.models import Contact, Line, Organisation, User
-from messaging import outbound, thread
+from messaging import outbound, outcomes, thread
 from messaging.admin.conversation import pages
 from messaging.models import Conversation, Message, Notice, TemplateVersion
 from messaging.thread import Place
@@ -157,7 +157,7 @@ def test_texts_that_wait_leave_or_are_lost(jane: Phone, ann: User, line: Line, c
     mine = Message.objects.filter(pk=text.pk)
     mine.update(status="sending")
     assert states(client)["Hello"] == "Sending"
-    mine.update(status="unknown", reason="unknown", reason_text=outbound.UNKNOWN_FATE)
+    mine.update(status="unknown", reason="unknown", reason_text=outcomes.UNKNOWN_FATE)
     assert states(client)["Hello"].startswith("Unknown")
     assert entry(client, "Hello")["why"] == "It may have left. It is not sent again."
     mine.update(status="deferred", reason="quiet_hours", not_before=timezone.now() + dt.timedelta(days=1))

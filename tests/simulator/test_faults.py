@@ -63,6 +63,80 @@ def test_an_undelivered_message_carries_its_error_code(simulator: Simulator) -> 
     assert simulator.get("phones")["phones"] == []
 
 
+def test_500_is_not_processed_either(simulator: Simulator) -> None:
+    simulator.post("faults", fault="500")
+    answer = simulator.create()
+    assert (answer.status_code, answer.json()["code"]) == (500, 20500)
+    assert [(entry["kind"], entry["fault"]) for entry in simulator.log()] == [("create_refused", "500")]
+    assert simulator.listed().json()["messages"] == []
+
+
+def test_30034_turns_one_down_and_blocks_nothing(simulator: Simulator) -> None:
+    simulator.post("faults", fault="30034")
+    assert (simulator.create().status_code, simulator.create().status_code) == (400, 201)
+
+
+def test_drop_takes_the_message_on_and_breaks_off_in_the_answer(simulator: Simulator) -> None:
+    simulator.post("faults", fault="drop")
+    answer = simulator.create(StatusCallback=simulator.receiver.url + "/twilio/status/")
+    assert len(answer.content) < int(answer["Content-Length"])
+    simulator.drain()
+    [message] = simulator.listed().json()["messages"]
+    assert message["status"] == "delivered"
+    assert [form["MessageSid"] for form in simulator.receiver.forms("/twilio/status/")] == [message["sid"]] * 2
+    assert [entry["fault"] for entry in simulator.log("create")] == ["drop"]
+
+
+def reported(simulator: Simulator) -> list[str]:
+    simulator.create(StatusCallback=simulator.receiver.url + "/twilio/status/")
+    simulator.drain()
+    return [form["MessageStatus"] for form in simulator.receiver.forms("/twilio/status/")]
+
+
+def test_duplicate_callbacks(simulator: Simulator) -> None:
+    simulator.post("faults", fault="duplicate_callbacks")
+    assert reported(simulator) == ["sent", "sent", "delivered", "delivered"]
+
+
+def test_reordered_callbacks(simulator: Simulator) -> None:
+    simulator.post("faults", fault="reorder_callbacks")
+    assert reported(simulator) == ["delivered", "sent"]
+    assert reported(simulator)[2:] == ["sent", "delivered"], "only once"
+
+
+def test_faults_of_callbacks_come_together_and_beside_that_of_the_call(simulator: Simulator) -> None:
+    for fault in ("undelivered", "duplicate_callbacks", "reorder_callbacks"):
+        simulator.post("faults", fault=fault)
+    assert reported(simulator) == ["undelivered", "undelivered", "sent", "sent"]
+
+
+def test_delayed_callbacks(simulator: Simulator) -> None:
+    simulator.post("faults", fault="delay_callbacks", seconds=0.05)
+    callback = simulator.receiver.url + "/twilio/status/"
+    late = simulator.create(StatusCallback=callback).json()["sid"]
+    prompt = simulator.create(StatusCallback=callback).json()["sid"]
+    simulator.drain()
+    told = [form["MessageSid"] for form in simulator.receiver.forms("/twilio/status/")]
+    assert told == [prompt, prompt, late, late]
+
+
+def test_a_delayed_webhook_is_overtaken(simulator: Simulator) -> None:
+    simulator.post("faults", fault="delay_webhooks", seconds=0.2)
+    for body in ("STOP", "START"):
+        simulator.post("inbound", **{"from": MIA, "to": LONG_CODE, "body": body})
+    simulator.drain()
+    assert [form["Body"] for form in simulator.receiver.forms()] == ["START", "STOP"]
+
+
+def test_a_text_without_a_webhook_is_only_listed(simulator: Simulator) -> None:
+    simulator.post("faults", fault="no_webhook")
+    sid = simulator.text("STOP")
+    simulator.text("hello")
+    assert [form["Body"] for form in simulator.receiver.forms()] == ["hello"]
+    assert sid in [message["sid"] for message in simulator.listed(To=LONG_CODE).json()["messages"]]
+    assert [entry["fault"] for entry in simulator.log("inbound")] == ["no_webhook", ""]
+
+
 def test_duplicate_webhooks(simulator: Simulator) -> None:
     simulator.post("faults", fault="duplicate_webhooks")
     first, second = simulator.text("one"), simulator.text("two")
@@ -97,13 +171,14 @@ def test_faults_are_listed_and_cleared(simulator: Simulator) -> None:
     ("fields", "field"),
     [
         ({}, "fault"),
-        ({"fault": "500"}, "fault"),
+        ({"fault": "502"}, "fault"),
         ({"fault": 429}, "fault"),
         ({"fault": "429", "times": 0}, "times"),
         ({"fault": "429", "times": True}, "times"),
         ({"fault": "429", "to": LONG_CODE[1:]}, "to"),
         ({"fault": "hang", "seconds": -1}, "seconds"),
         ({"fault": "429", "seconds": 1}, "seconds"),
+        ({"fault": "no_webhook", "seconds": 1}, "seconds"),
         ({"fault": "429", "code": 30003}, "code"),
         ({"fault": "429", "tmes": 2}, "tmes"),
     ],

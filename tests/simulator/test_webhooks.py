@@ -1,5 +1,6 @@
 """Webhooks and status callbacks: signed, over real HTTP, in order, tried again only where no connection came about."""
 
+import sqlite3
 import time
 
 import pytest
@@ -102,6 +103,19 @@ def test_a_webhook_can_be_repeated(simulator: Simulator) -> None:
     sid = simulator.text("Hi", repeat=3)
     assert [form["MessageSid"] for form in simulator.receiver.forms()] == [sid] * 3
     assert len(simulator.log("inbound")) == 1
+
+
+def test_a_file_of_an_earlier_version_goes_on(simulator: Simulator) -> None:
+    old = sqlite3.connect(store.path())
+    schema = store._SCHEMA.replace("PRAGMA user_version = 1;", "")
+    schema = schema.replace(", not_before REAL NOT NULL DEFAULT 0, backwards INTEGER NOT NULL DEFAULT 0", "")
+    old.executescript(
+        schema.replace(",\n    not_before REAL NOT NULL DEFAULT 0, backwards INTEGER NOT NULL DEFAULT 0", "")
+    )
+    assert "not_before" not in str(old.execute("SELECT sql FROM sqlite_master").fetchall())
+    old.close()
+    simulator.text("Hi")
+    assert [form["Body"] for form in simulator.receiver.forms()] == ["Hi"]
 
 
 def test_what_a_dead_process_owed_is_delivered_by_the_next(
