@@ -27,7 +27,7 @@ from consent.admin.numbers import hidden_from
 from consent.models import User
 from messaging import bell
 from reporting import files, funnel, snapshot
-from reporting.models import ReportRun
+from reporting.models import Download, ReportRun
 
 log = logging.getLogger(__name__)
 
@@ -293,9 +293,11 @@ def opened(run: ReportRun) -> BinaryIO:
     return file
 
 
-def download(run: ReportRun) -> FileResponse:
-    """A finished file, once more. Raises ExportError as ``opened``."""
-    return _as_download(FileResponse(opened(run), content_type=files.CONTENT_TYPES[files.Format(run.format)]), run)
+def download(run: ReportRun, user: User) -> FileResponse:
+    """A finished file, once more; that this person fetched it goes on record. Raises ExportError as ``opened``."""
+    file = opened(run)
+    Download.objects.create(run=run, user=user)
+    return _as_download(FileResponse(file, content_type=files.CONTENT_TYPES[files.Format(run.format)]), run)
 
 
 def tidy(now: dt.datetime) -> None:

@@ -329,15 +329,16 @@ class Content:
     def _copied(self, line: Line) -> Iterator[bytes]:
         statement = _select(self.filters, line, Cells(self.words, guarded=True))
         copying = connection.ops.compose_sql(f"COPY ({statement.text}) TO STDOUT (FORMAT csv)", statement.params)
-        block = bytearray()
+        block, before = bytearray(), self.rows
         with connection.cursor() as cursor:
             with cursor.copy(copying) as copy:
                 for piece in copy:
                     block += piece
                     if len(block) >= BLOCK:
+                        self.rows += block.count(b"\n")  # more where a name has a line break; exact at the end
                         yield bytes(block)
                         block.clear()
-            self.rows += cursor.rowcount
+            self.rows = before + cursor.rowcount
         if block:
             yield bytes(block)
 
@@ -402,8 +403,8 @@ def totals(filters: Filters) -> dict[Line, Counter[str]]:
 
     Where nothing but lines and statuses is chosen they come from the dashboard's counts, at the same cost at any size.
     """
-    if not filters.narrowed and not filters.without_record:
-        return _counted_before(filters)
+    if not filters.narrowed and not filters.without_record and (counted := _counted_before(filters)):
+        return counted
     found = {}
     for line in filters.lines:
         source, where = _from(filters, line), _where(filters)
@@ -414,8 +415,11 @@ def totals(filters: Filters) -> dict[Line, Counter[str]]:
     return found
 
 
-def _counted_before(filters: Filters) -> dict[Line, Counter[str]]:
+def _counted_before(filters: Filters) -> dict[Line, Counter[str]] | None:
+    """None where so much came in lately that it is not all counted yet."""
     counted = figures.read(timezone.localdate(), [line.pk for line in filters.lines])
+    if counted.behind:
+        return None
     return {
         line: Counter({str(status): counted.status(Status(status), line.pk) for status in filters.statuses})
         for line in filters.lines

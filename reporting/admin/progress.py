@@ -68,11 +68,11 @@ def cancel_view(request: HttpRequest, uuid: str) -> HttpResponse:
 
 def download_view(request: HttpRequest, uuid: str) -> Any:
     """The file, as attachment. Where it is no longer kept, the way back to the page that says so."""
-    run = _run(request, uuid)
-    if not exports.may_take(run, signed_in(request)):
+    run, user = _run(request, uuid), signed_in(request)
+    if not exports.may_take(run, user):
         raise PermissionDenied
     try:
-        return exports.download(run)
+        return exports.download(run, user)
     except ExportError as error:
         messages.error(request, str(error))
         return redirect("admin:reporting_run_progress", run.uuid)

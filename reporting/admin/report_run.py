@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpR
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.timezone import localtime
 from django.views.decorators.http import require_POST, require_safe
 
@@ -54,13 +54,25 @@ class ReportRunAdmin(ReadOnlyScreen):
         "whole",
         "how_to_check",
         "file",
+        "fetched",
     ]
     fieldsets = [
         ("What was exported", {"fields": ["report", "chosen", "shown_as_of", "shown_numbers"]}),
         ("By whom and when", {"fields": ["who", "origin", "created", "took"]}),
         (
             "The file",
-            {"fields": ["shown_state", "format", "shown_rows", "shown_size", "whole", "how_to_check", "file"]},
+            {
+                "fields": [
+                    "shown_state",
+                    "format",
+                    "shown_rows",
+                    "shown_size",
+                    "whole",
+                    "how_to_check",
+                    "file",
+                    "fetched",
+                ]
+            },
         ),
     ]
 
@@ -169,6 +181,16 @@ class ReportRunAdmin(ReadOnlyScreen):
             exports.file_name(run),
             exports.file_name(run),
         )
+
+    @admin.display(description="fetched by", empty_value="Nobody yet")
+    def fetched(self, run: ReportRun) -> SafeString | str | None:
+        if not run.in_background:
+            return "Whoever asked for it, at once"
+        lines = [
+            (str(each.user), date_format(localtime(each.at), "j F Y, H:i:s T"))
+            for each in run.downloads.select_related("user")
+        ]
+        return format_html_join(mark_safe("<br>"), "{}, {}", lines) or None
 
 
 def export_funnel(request: HttpRequest) -> Any:

@@ -1,4 +1,4 @@
 from reporting.models.figure import Figure, Mark
-from reporting.models.report_run import ReportRun
+from reporting.models.report_run import Download, ReportRun
 
-__all__ = ["Figure", "Mark", "ReportRun"]
+__all__ = ["Download", "Figure", "Mark", "ReportRun"]

@@ -133,3 +133,20 @@ class ReportRun(models.Model):
         if not self.in_background or self.state != self.State.DONE or self.file_removed_at or not self.ended_at:
             return None
         return self.ended_at + KEPT_FOR
+
+
+class Download(models.Model):
+    """Somebody fetched the file of an export that was made in the background. Never changed, never deleted."""
+
+    run = models.ForeignKey(ReportRun, on_delete=models.PROTECT, related_name="downloads")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.run} by {self.user}"
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AuditRowError("Who fetched what stays on record.")

@@ -396,6 +396,18 @@ def test_a_file_is_for_its_owner_and_for_officers(line: Line, sue: User) -> None
     assert not exports.may_take(run, User.objects.get(pk=sue.pk)), "who may no longer export gets nothing"
 
 
+def test_who_fetched_a_file_is_on_record(line: Line, sue: User) -> None:
+    run, olivia = made(line, sue), make_officer("olivia")
+    for user in (sue, olivia):
+        browser = Client()
+        browser.force_login(user)
+        assert b"".join(browser.get(f"/admin/reporting/reportrun/{run.uuid}/download/").streaming_content)
+    assert [each.user for each in run.downloads.all()] == [sue, olivia]
+    assert "olivia" in browser.get(f"/admin/reporting/reportrun/{run.pk}/change/").content.decode()
+    with pytest.raises(AuditRowError):
+        run.downloads.get(user=olivia).delete()
+
+
 def test_the_record_stays(line: Line, sue: User) -> None:
     run = made(line, sue)
     with pytest.raises(AuditRowError):
