@@ -10,10 +10,7 @@ one of its patterns is found anywhere in a clause:
     not_after = ["<never>"]         # unless one of these stands directly before
     unless = ["<other_list>"]       # or one of these anywhere in the clause
 
-A pattern is a row of words. ``<stop>`` is any entry of the list ``stop`` under ``[words]``, whose entries are patterns
-themselves; ``[…]`` may be left out; ``(a|b)`` is one of several; ``~3`` is up to three words of any kind; ``#`` is a
-number, ``#7`` one of at least seven digits; ``!x`` means that x must not follow; ``$`` is the end of a clause and ``^``
-its start, both but for courtesy.
+How patterns are written is said in messaging/patterns.py.
 
 The rules of all languages are tried; one that opts out wins over one that asks a person. A rule that is
 ``settled_by_a_word`` opts out where an opt-out word is a clause of its own beside it ("Not interested. Remove."), and
@@ -29,29 +26,19 @@ from typing import Any
 
 from messaging import rulebook
 from messaging.keywords import BUILT_IN, SHIPPED, Action
+from messaging.patterns import CLOSING, LEXER, OPENING, Grammar, Part, PatternError
 from messaging.spelling import END, MARKS, PAUSE
 
 OPT_OUT, REVIEW = "opt_out", "review"
-_LEXER = re.compile(r"<\w+>|~\d|#\d?|[\[\]()|!$^]|[^\s\[\]()|!$^#<>~]+")
 # How far before a match its guards look, in characters.
 _LOOK_BACK = 80
-
-
-class PatternError(ValueError):
-    """A pattern that can't be read; says which and why."""
-
-
-# A clause is read as a line: its words, each with one separator behind it. The separator tells what stands around the
-# courtesies at its edges, so that a pattern need not know them: OPENING behind those that begin it, CLOSING behind the
-# last word that counts and the courtesies after it, else a space.
-_OPENING, _CLOSING = "\t", "\n"
-_CLAUSE_ENDS = rf"(?:(?<={_CLOSING})|\Z)"
 
 
 def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     """The clauses in ``words``, and whether each ends a sentence. What follows a word of reporting belongs to it."""
     clause: list[str] = []
-    for word in [*words, END]:
+    length = next((at for at in range(len(words), 0, -1) if words[at - 1] not in MARKS), 0)
+    for word in [*words[:length], END]:  # whatever marks close the text, they end a sentence
         if word == PAUSE and clause and clause[-1] in _reporting():
             continue
         if word not in MARKS:
@@ -69,7 +56,7 @@ def _reporting() -> frozenset[str]:
 
 def _line(clause: Sequence[str], opening: int, closing: int) -> str:
     return "".join(
-        said + (_OPENING if at < opening else _CLOSING if at >= closing else " ") for at, said in enumerate(clause)
+        said + (OPENING if at < opening else CLOSING if at >= closing else " ") for at, said in enumerate(clause)
     )
 
 
@@ -97,22 +84,6 @@ def _polite_length(words: Sequence[str], polite: frozenset[tuple[str, ...]], *, 
     return 0
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A piece of a pattern: its regular expression, the words it can begin with, whether it may match nothing.
-
-    ``later`` are words of which one must stand further on; none where that can't be said.
-    """
-
-    regex: str
-    first: frozenset[str]
-    empty: bool
-    later: frozenset[str] = frozenset()
-
-
-_NOTHING = _Part("", frozenset(), True)
-
-
 @cache
 def _polite() -> frozenset[tuple[str, ...]]:
     phrases = rulebook.answers("courtesy") + rulebook.answers("greetings")
@@ -128,94 +99,10 @@ def _polite_edges() -> tuple[frozenset[str], frozenset[str]]:
 _LONGEST_POLITE = max(map(len, _polite()))
 
 
-class Grammar:
-    """Reads the patterns of one language."""
-
-    def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        self._words = words
-        self._parts: dict[str, _Part] = {}
-
-    def read(self, pattern: str) -> _Part:
-        tokens = _LEXER.findall(pattern)
-        part, rest = self._choice(tokens, pattern)
-        if rest:
-            raise PatternError(f"{pattern!r}: {rest[0]!r} closes nothing.")
-        return part
-
-    def _choice(self, tokens: list[str], pattern: str) -> tuple[_Part, list[str]]:
-        options: list[_Part] = []
-        while True:
-            option, tokens = self._row(tokens, pattern)
-            options.append(option)
-            if not tokens or tokens[0] != "|":
-                break
-            tokens = tokens[1:]
-        return _either(options), tokens
-
-    def _row(self, tokens: list[str], pattern: str) -> tuple[_Part, list[str]]:
-        row: list[_Part] = []
-        while tokens and tokens[0] not in {"|", ")", "]"}:
-            part, tokens = self._one(tokens, pattern)
-            row.append(part)
-        return _in_a_row(row), tokens
-
-    def _one(self, tokens: list[str], pattern: str) -> tuple[_Part, list[str]]:
-        token, rest = tokens[0], tokens[1:]
-        if token in {"(", "["}:
-            part, rest = self._choice(rest, pattern)
-            closing = {"(": ")", "[": "]"}[token]
-            if not rest or rest[0] != closing:
-                raise PatternError(f"{pattern!r}: {closing!r} is missing.")
-            if token == "[":
-                part = _Part(f"(?:{part.regex})?", part.first, True)
-            return part, rest[1:]
-        if token == "!":
-            part, rest = self._one(rest, pattern)
-            return _Part(f"(?!{part.regex})", frozenset(), True), rest
-        if token == "$":
-            return _Part(_CLAUSE_ENDS, frozenset(), True), rest
-        if token == "^":
-            return _Part("", frozenset(), True), rest
-        if token.startswith("#"):
-            return _Part(rf"\d{{{token[1:] or 1},}}\s", frozenset(), False), rest
-        if token.startswith("~"):
-            return _Part(rf"(?:\S+\s){{0,{token[1:]}}}", frozenset(), True), rest
-        if token.startswith("<"):
-            return self._named(token[1:-1], pattern), rest
-        return _Part(re.escape(token) + r"\s", frozenset({token}), False), rest
-
-    def _named(self, name: str, pattern: str) -> _Part:
-        if name not in self._words:
-            raise PatternError(f"{pattern!r}: there is no list {name!r}.")
-        if name not in self._parts:
-            self._parts[name] = _either([self.read(entry) for entry in self._words[name]])
-        return self._parts[name]
-
-
-def _either(options: Sequence[_Part]) -> _Part:
-    if len(options) == 1:
-        return options[0]
-    first = frozenset[str]().union(*(option.first for option in options))
-    return _Part(f"(?:{'|'.join(option.regex for option in options)})", first, any(option.empty for option in options))
-
-
-def _in_a_row(row: Sequence[_Part]) -> _Part:
-    if not row:
-        return _NOTHING
-    first: frozenset[str] = frozenset()
-    for part in row:
-        first |= part.first
-        if not part.empty:
-            break
-    certain = [part for part in row if not part.empty]
-    later = certain[-1].first if len(certain) > 1 else frozenset[str]()
-    return _Part("".join(part.regex for part in row), first, not certain, later)
-
-
 class _Pattern:
     """One line of ``says``; compiled when a text first contains a word that it begins with."""
 
-    def __init__(self, rule: "_Rule", pattern: str, part: _Part) -> None:
+    def __init__(self, rule: "_Rule", pattern: str, part: Part) -> None:
         self.rule = rule
         self.first = part.first
         self.later = part.later
@@ -226,7 +113,7 @@ class _Pattern:
             raise PatternError(f"{pattern!r} must begin with a word.")
 
     def matches(self, line: str, position: int) -> bool:
-        if self._starts_clause and position and line[position - 1] != _OPENING:
+        if self._starts_clause and position and line[position - 1] != OPENING:
             return False
         if self._regex is None:
             self._regex = re.compile(self._source)
@@ -311,7 +198,7 @@ class Rules:
     def __init__(self) -> None:
         starting: dict[str, list[_Pattern]] = {}
         for language, tables in rulebook.languages().items():
-            grammar = Grammar(tables["words"])
+            grammar = Grammar(tables["words"], tables["short"])
             for table in tables["rule"]:
                 rule = _Rule(language, table, grammar)
                 for pattern in rule.patterns:
@@ -329,10 +216,13 @@ class Rules:
             opening, closing = _edges(clause)
             core = " ".join(clause[opening : closing + 1])
             if core in _opt_out_words():
-                if core in rulebook.shared()["unsubscribing"] and (not at or ends_sentence):
+                if core in rulebook.shared_words("unsubscribing") and (not at or ends_sentence):
                     return Found(OPT_OUT, "sentence_of_its_own")
                 said_word = True
-                said_stop = said_stop or (core in rulebook.shared()["unmistakable"] and (ends_sentence or about_texts))
+                if core in rulebook.shared_words("unmistakable") and (not at or ends_sentence or about_texts):
+                    if not rulebook.shared_words("asking").isdisjoint(clause):
+                        return Found(OPT_OUT, "sentence_of_its_own")
+                    said_stop = True
                 continue
             found = None if self._words.isdisjoint(clause) else self._judge(clause, opening, closing)
             if found and found.decision == OPT_OUT:
@@ -396,7 +286,7 @@ def vocabulary() -> set[str]:
             *(rule.get(field, []) for rule in tables["rule"] for field in ("says", "not_after", "unless")),
         ]
         for entry in entries
-        for word in _LEXER.findall(entry)
+        for word in LEXER.findall(entry)
         if word.isalpha()
     }
 
@@ -408,7 +298,7 @@ def patterns_words() -> set[str]:
         todo = [pattern for rule in tables["rule"] for pattern in rule["says"]]
         named: set[str] = set()
         while todo:
-            for token in _LEXER.findall(todo.pop()):
+            for token in LEXER.findall(todo.pop()):
                 if token.isalpha():
                     found.add(token)
                 elif token[0] == "<" and token not in named:

@@ -24,6 +24,12 @@ def shared() -> Mapping[str, Any]:
     return load("shared")
 
 
+@cache
+def shared_words(kind: str) -> frozenset[str]:
+    """One of the lists of shared.toml as a set."""
+    return frozenset(shared()[kind])
+
+
 def languages() -> dict[str, Mapping[str, Any]]:
     return {language: load(language) for language in LANGUAGES}
 

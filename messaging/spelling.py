@@ -15,12 +15,17 @@ MARKS = frozenset({END, PAUSE})
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*|[.!?;,:()=–—]|(?<=\s)-(?=\s)")
 _MARKS = dict.fromkeys(".!?;", END) | dict.fromkeys(",:()=–—-", PAUSE)
 _DISGUISES = frozenset("$@🛑⭕")
+_VOWELS = str.maketrans("", "", "aeiou")
+_SOUNDS = str.maketrans("cqvz", "kkbs", "h")
 _ELISION = re.compile(r"(qu|[cdjlmnst])'(.+)")
 _THRICE = re.compile(r"(.)\1\1")
 _RUN = re.compile(r"(.)\1+")
+# Letters that French glues to the next word: menvoyez.
+_ELIDED = "djlmn"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 # Long words are told from their neighbours by one letter; in short ones a letter makes another word.
 _LONG = 6
+_SHORT = 3
 _REMEMBERED = 50_000
 
 
@@ -57,7 +62,8 @@ _letters = _Letters()
 _look_alikes = str.maketrans(
     {letter: latin for latin, letters in rulebook.shared()["letters"].items() for letter in letters}
 )
-_digits = str.maketrans(rulebook.shared()["digits"])
+# A 1 may be either letter.
+_digits = tuple(str.maketrans(rulebook.shared()["digits"] | one) for one in ({}, {"1": "l"}))
 _real_words = frozenset(rulebook.shared()["real_words"]["words"])
 
 
@@ -86,12 +92,28 @@ def slips(word: str) -> set[str]:
     return (swapped | doubled) - {word}
 
 
+def skeleton(word: str) -> str:
+    """The word without the vowels after its first letter, as hurried people write it: txtng, mnsjs."""
+    return word[:1] + word[1:].translate(_VOWELS)
+
+
+def sound(word: str) -> str:
+    """The word as Spanish and Portuguese hear it: "kiten" is "quiten", "vaja" is "baja"."""
+    return word.replace("qu", "k").translate(_SOUNDS)
+
+
 def without_repeats(word: str) -> str:
     return _RUN.sub(r"\1", word)
 
 
 def _shortened(word: str) -> set[str]:
     return {word} | {word[:i] + word[i + 1 :] for i in range(len(word))}
+
+
+def _is_within(short: str, word: str) -> bool:
+    """True if ``word`` becomes ``short`` by leaving letters out."""
+    letters = iter(word)
+    return all(letter in letters for letter in short)
 
 
 def _one_typo_apart(a: str, b: str) -> bool:
@@ -117,6 +139,17 @@ class Speller(dict[str, str]):
         """``known`` are the words of all rules; ``forgiven`` those of them whose typos are recognised."""
         self._known = frozenset(known)
         self._variants = {typo: word for word, typos in rulebook.shared()["spelling"].items() for typo in typos}
+        mended: list[str] = rulebook.shared()["mended"]["words"]
+        self._mended_words = frozenset(mended)
+        slipped = {typo: word for word in reversed(mended) for typo in slips(word)}
+        glued = {
+            letter + word: f"{letter} {word}" for word in rulebook.shared()["elided"]["words"] for letter in _ELIDED
+        }
+        self._mended = {typo: word for typo, word in (glued | slipped).items() if typo not in _real_words}
+        self._skeletons: dict[str, list[str]] = {}
+        self._sounds = {sound(word): word for word in reversed(mended)}
+        for word in mended:
+            self._skeletons.setdefault(skeleton(word), []).append(word)
         # Two words are one typo apart only if they agree after one letter is taken from either or both.
         self._shortened: dict[str, list[str]] = {}
         for word in sorted(set(forgiven)):
@@ -143,22 +176,47 @@ class Speller(dict[str, str]):
         if not word.isascii():
             latin = word.translate(_look_alikes)
             return self[latin] if latin.isascii() else word
-        if not word.isalpha() and not word.isdecimal():
-            letters = word.translate(_digits)
-            return letters if letters in self._known else word
+        if not word.isalpha():
+            return self._disguised(word)
+        if word in self._mended:
+            return self._mended[word]
         if _THRICE.search(word):
+            if without_repeats(word) in self._mended_words:
+                return without_repeats(word)
             for often in (r"\1\1", r"\1"):
                 shorter = _RUN.sub(often, word)
                 if shorter in self._known:
                     return shorter
-        return self._forgiven(word) or word
+        once = without_repeats(word)
+        if once in self._variants:
+            return self._variants[once]
+        if len(word) > _SHORT and word not in _real_words and sound(word) in self._sounds:
+            return self._sounds[sound(word)]
+        return self._hurried(word) or self._forgiven(word) or word
+
+    def _disguised(self, word: str) -> str:
+        """Digits for letters ("t3xt1ng", "cance1"), where they make a word of ours, perhaps mistyped."""
+        if not word.isdecimal():
+            for table in _digits:
+                letters = word.translate(table)
+                meant = self[letters] if letters.isalpha() else ""
+                if meant in self._known:
+                    return meant
+        return word
+
+    def _hurried(self, typed: str) -> str | None:
+        """The first word to be mended of which ``typed`` leaves out vowels: "mnsajes", "dejn"."""
+        if len(typed) <= _SHORT or typed in _real_words:
+            return None
+        words = self._skeletons.get(skeleton(typed), ())
+        return next((word for word in words if len(word) > len(typed) and _is_within(typed, word)), None)
 
     def _forgiven(self, typed: str) -> str | None:
-        """The first word, by the alphabet, of which ``typed`` is a typo."""
+        """The first word, by the alphabet, of which ``typed`` is a typo; its first letter is hardly ever mistyped."""
         if len(typed) < _LONG - 1 or typed in _real_words:
             return None
         near = {word for short in _shortened(typed) for word in self._shortened.get(short, ())}
-        return min((word for word in near if _one_typo_apart(typed, word)), default=None)
+        return min((word for word in near if word[0] == typed[0] and _one_typo_apart(typed, word)), default=None)
 
     def knows(self, word: str) -> bool:
         return word in self._known
@@ -178,7 +236,7 @@ def join_letters(words: Sequence[str], meant: Iterable[str]) -> list[str]:
 
     def close() -> None:
         word = "".join(run)
-        joined.extend([word] if word in meant or word.translate(_digits) in meant else run)
+        joined.extend([word] if word in meant or word.translate(_digits[0]) in meant else run)
         run.clear()
 
     for word in [word for word in words if word not in MARKS]:

@@ -48,7 +48,8 @@ def every_language() -> "Reader":
 
 
 @cache
-def _speller() -> spelling.Speller:
+def speller() -> spelling.Speller:
+    """What mends the words of a text, for the rules of all languages."""
     rules = revocation.vocabulary()
     answers = {
         word for kind in ("courtesy", "greetings", "accepting", "refusing") for word in _singles(rulebook.answers(kind))
@@ -67,7 +68,7 @@ class _Phrases:
     """A set of phrases, and whether a text consists of them."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self.phrases = frozenset(" ".join(_speller().words(phrase)) for phrase in phrases)
+        self.phrases = frozenset(" ".join(speller().words(phrase)) for phrase in phrases)
         self.starts = frozenset(phrase.split()[0] for phrase in self.phrases if phrase)
 
     def cover(self, words: Sequence[str]) -> list[str] | None:
@@ -107,7 +108,7 @@ def _answers() -> _Answers:
         greetings=_Phrases(rulebook.answers("greetings")),
         accepting=_Phrases(rulebook.answers("accepting") + courtesy),
         refusing=_Phrases(rulebook.answers("refusing") + courtesy),
-        foreign=frozenset(" ".join(_speller().words(word)) for word in rulebook.shared()["foreign"]),
+        foreign=frozenset(" ".join(speller().words(word)) for word in rulebook.shared()["foreign"]),
         unmistakable=frozenset(rulebook.shared()["unmistakable"]),
         ambiguous=frozenset(rulebook.shared()["ambiguous"]),
     )
@@ -142,7 +143,7 @@ class Reader:
         surely: dict[str, str] = {}
 
         def typos(written: Iterable[str], word: str) -> dict[str, str]:
-            return {typo: word for typo in written if typo not in words and not _speller().knows(typo)}
+            return {typo: word for typo in written if typo not in words and not speller().knows(typo)}
 
         for word in sorted(self._singles):
             if len(word) >= 3:
@@ -163,14 +164,14 @@ class Reader:
         keyword = self._keyword(plain, text)  # step 3
         if keyword:
             return keyword
-        words = _speller().correct(typed)
+        words = speller().correct(typed)
         said = [word for word in words if word not in MARKS]
         if len(said) <= _ANSWER_WORDS:
             answer = self._answer(plain, said)  # step 4
             if answer:
                 return answer
         if _is_spaced_out(plain):
-            words = _speller().correct(spelling.join_letters(plain, self._singles))
+            words = speller().correct(spelling.join_letters(plain, self._singles))
         rules = revocation.rules()
         sentence = (rules.judge(said) if _is_one_by_one(words) else None) or rules.judge(words)  # steps 5 and 6
         if sentence:
@@ -195,7 +196,7 @@ class Reader:
     def _answer(self, plain: Sequence[str], said: Sequence[str]) -> Reading | None:
         """An opt-out keyword with courtesy, spaces or a typo in it; None where it is something else."""
         if _is_spaced_out(plain):
-            said = _speller().correct(spelling.join_letters(plain, self._singles))
+            said = speller().correct(spelling.join_letters(plain, self._singles))
         phrases = self._out_phrases.cover(said)
         if phrases is not None:
             return self._with_courtesy(phrases)
@@ -244,7 +245,7 @@ class Reader:
     def _stuttered(self, word: str) -> str | None:
         """SSTOPP: a keyword with several of its letters doubled."""
         once = spelling.without_repeats(word)
-        return once if once in self._singles and len(once) > 3 and not _speller().knows(word) else None
+        return once if once in self._singles and len(once) > 3 and not speller().knows(word) else None
 
     def _unknown(self, word: str) -> Reading | None:
         """An opt-out word of a language that is switched off here, or of one we do not speak."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from messaging import keywords, reading, revocation, spelling
+from messaging import keywords, patterns, reading, revocation, spelling
 from messaging.keywords import Action, Keyword, Meaning
 from tests.messaging.reading_corpus import decide
 
@@ -26,7 +26,7 @@ ENGLISH = keywords.BUILT_IN_KEYWORDS
         ("arrêt", "opt_out", "keyword:ARRET"),
         ("stop please", "opt_out", "courtesy:STOP"),
         ("sotp", "opt_out", "courtesy:STOP"),
-        ("qiut", "opt_out", "typo:QUIT"),
+        ("edn", "opt_out", "typo:END"),
         ("stop texting me", "opt_out", "en.stop_texting"),
         ("no me escriban más", "opt_out", "es.dont_text"),
         ("désabonnez-moi", "opt_out", "fr.take_me_off"),
@@ -110,6 +110,8 @@ def test_every_built_in_word_is_read_whatever_keywords_are_active() -> None:
         ("So many texts, stop them now", "opt_out"),
         ("Assez de pubs ! Arrêtez tout", "opt_out"),
         ("please unsubscribe, I get five of these a day", "opt_out"),
+        ("I'm at work: please stop.", "opt_out"),
+        ("Stop, I'm at work", "review"),
         # a short answer counts by itself, not before talk of something else
         ("I'm done", "review"),
         ("I'm done. Not interested.", "review"),
@@ -137,21 +139,68 @@ def test_clauses_are_read_one_by_one_and_add_up(text: str, decision: str) -> Non
     assert decide(text)[0] == decision
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("txet", "text"),  # letters swapped
+        ("texxt", "text"),  # doubled
+        ("txxt", "text"),
+        ("txtng", "texting"),  # vowels left out
+        ("dejn", "dejen"),
+        ("t3xt1ng", "texting"),  # digits for letters
+        ("de1ete", "delete"),
+        ("st0p", "stop"),
+        ("kiten", "quiten"),  # as they sound
+        ("menvoyez", "m envoyez"),  # two words in one
+        ("form", "form"),  # words of their own
+        ("stoop", "stoop"),
+        ("walking", "walking"),
+        ("3rd", "3rd"),
+    ],
+)
+def test_words_that_matter_are_mended(typed: str, meant: str) -> None:
+    assert reading.speller().words(typed) == meant.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "decision"),
+    [
+        ("dejen d mandar mensajes", "opt_out"),
+        ("no m manden mensajes", "opt_out"),
+        ("take me off ur list n dont text me", "opt_out"),
+        ("j'arrive d'ici 5 min", "conversation"),
+    ],
+)
+def test_short_forms_count_in_their_language(text: str, decision: str) -> None:
+    assert decide(text)[0] == decision
+
+
 def test_words_of_the_rules_are_written_as_they_are_compared() -> None:
     assert {word for word in revocation.vocabulary() if spelling.split(word) != [word]} == set()
 
 
 @pytest.mark.parametrize("pattern", ["(stop", "stop)", "<nobody>", "[stop"])
 def test_a_pattern_that_can_not_be_read_says_so(pattern: str) -> None:
-    with pytest.raises(revocation.PatternError):
-        revocation.Grammar({}).read(pattern)
+    with pytest.raises(patterns.PatternError):
+        patterns.Grammar({}, {}).read(pattern)
 
 
 @pytest.mark.parametrize(
-    "pattern", ["stop ~3 me", "(stop|quit) [it] now", "stop $", "^ stop", "stop !by me", "call # now", "at #7"]
+    "pattern",
+    [
+        "stop ~3 me",
+        "stop *ing me",
+        "send* me",
+        "(stop|quit) [it] now",
+        "stop $",
+        "^ stop",
+        "stop !by me",
+        "call # now",
+        "at #7",
+    ],
 )
 def test_patterns_of_every_kind_can_be_read(pattern: str) -> None:
-    assert revocation.Grammar({}).read(pattern).regex
+    assert patterns.Grammar({}, {}).read(pattern).regex
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
