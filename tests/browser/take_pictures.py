@@ -49,3 +49,10 @@ def test_template_editor(sign_in: Callable[..., Page]) -> None:
     page.get_by_role("link", name="Opt-in request, we texted first", exact=True).first.click()
     expect(page.locator(".wording-bubble").first).to_be_visible()
     take(page, "template-editor")
+
+
+def test_snapshot(sign_in: Callable[..., Page]) -> None:
+    page = sign_in("sam")
+    page.goto("/admin/reporting/reportrun/snapshot/")
+    expect(page.locator("canvas").first).to_be_visible()
+    take(page, "snapshot")
