@@ -68,6 +68,8 @@ SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
 # An export of more rows is made in the background; one that is streamed may take so long. Seconds.
 EXPORT_BACKGROUND_ROWS = env.int("EXPORT_BACKGROUND_ROWS", default=50_000)
 EXPORT_SECONDS = env.float("EXPORT_SECONDS", default=600.0)
+# So many files a web process hands over at a time: fewer than it has threads, for webhooks come first.
+EXPORT_STREAMS = env.int("EXPORT_STREAMS", default=4)
 # How often the texts that came in are compared with the provider's list.
 RECONCILE_SECONDS = env.float("RECONCILE_SECONDS", default=60.0 if EMBEDDED else 300.0)
 COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
@@ -175,6 +177,7 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = env.str("PROMETHEUS_MULTIPROC_DIR", def
     DATA_DIR / "metrics" / socket.gethostname()
 )
 LOG_FORMAT = env.str("LOG_FORMAT", default="plain")
+LOGGING_CONFIG = "config.logging.configure"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -184,7 +184,10 @@ def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
     lines: defaultdict[int, Replayed] = defaultdict(Replayed)
     for entry in entries:
         if entry["line_id"]:
-            lines[entry["line_id"]].follow(entry)
+            told = lines[entry["line_id"]]
+            told.follow(entry)
+            if (told.since, told.source) != (entry["since"], entry["source"]):
+                return entry["seq"], "the state it says it left is not the one that the entries up to it tell"
     for state in Consent.objects.filter(contact_id=contact["pk"]).order_by("line_id"):
         told = lines.pop(state.line_id, Replayed(seq=len(entries)))
         if difference := told.differs_from(state):

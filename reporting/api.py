@@ -7,6 +7,7 @@ from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from rest_framework import serializers
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,15 +17,32 @@ from consent.models import User
 from consent.vocabulary import Channel, Status
 from messaging.api import LineField, May
 from reporting import exports
+from reporting.admin import chosen
 from reporting.models import ReportRun
-from reporting.snapshot import IN_AND_OUT, Filters
+from reporting.snapshot import IN_AND_OUT, Filters, in_range
 
 
 class MomentField(serializers.DateTimeField):
     """A moment in ISO 8601. Without a zone it is in the install's own. A ``+`` that came as a space is a +."""
 
     def to_internal_value(self, value: Any) -> dt.datetime:
-        return super().to_internal_value(value.replace(" ", "+") if isinstance(value, str) and "T" in value else value)
+        try:
+            moment = super().to_internal_value(value.replace(" ", "+") if "T" in str(value) else value)
+        except OverflowError:
+            moment = None
+        if moment is None or not in_range(moment):
+            raise serializers.ValidationError("Give a moment in the years 2000 to 2999.")
+        return moment
+
+
+class AsAsked(BaseContentNegotiation):
+    """The format is chosen by ``as``, whatever a client accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class SnapshotQuery(serializers.Serializer):
@@ -64,10 +82,11 @@ class Snapshot(APIView):
     """
 
     permission_classes = [May]
+    content_negotiation_class = AsAsked
     needs = "reporting.export_reports"
     http_method_names = ["get", "options"]
 
-    def get(self, request: Request) -> StreamingHttpResponse:
+    def get(self, request: Request) -> StreamingHttpResponse | Response:
         user = _user(request)
         query = SnapshotQuery(data=request.query_params, context={"request": request})
         query.is_valid(raise_exception=True)
@@ -83,7 +102,10 @@ class Snapshot(APIView):
             hidden=hidden_from(user),
         )
         run = exports.begin(filters, format=given["as"], origin=ReportRun.Origin.API, user=user)
-        return exports.response(run)
+        try:
+            return exports.response(run)
+        except exports.Busy as error:
+            return Response({"detail": str(error)}, status=503, headers={"Retry-After": "60"})
 
 
 class Run(APIView):
@@ -103,7 +125,7 @@ class Run(APIView):
                 "report": run.report,
                 "format": run.format,
                 "state": run.state,
-                "filters": run.filters,
+                "filters": chosen.as_seen_by(run, user),
                 "as_of": run.as_of,
                 "rows": run.rows,
                 "bytes": run.size,

@@ -10,17 +10,20 @@ import datetime as dt
 import hashlib
 import logging
 import os
+import re
+import shutil
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from django.conf import settings
-from django.db import connection
-from django.http import FileResponse, StreamingHttpResponse
+from django.db import DatabaseError, connection
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from consent.admin.numbers import hidden_from
@@ -35,10 +38,17 @@ State, Report, Origin = ReportRun.State, ReportRun.Report, ReportRun.Origin
 # A file that could not be made so often will not be made the next time either.
 MOST_TRIES = 3
 _PULSE_SECONDS = 1.0
+_NAME = re.compile(r"[0-9a-f]{32}")
+# Nobody takes so many seconds for one XLSX; a folder that old is that of a process that died.
+_LONGEST_XLSX = dt.timedelta(days=1)
 
 
 class ExportError(Exception):
     """There is no such file for this person now. The message says why and what to do."""
+
+
+class Busy(ExportError):
+    """As many files are being handed over as this process has room for."""
 
 
 class Stopped(Exception):
@@ -115,15 +125,20 @@ def file_name(run: ReportRun) -> str:
 
 
 def stream(run: ReportRun) -> Iterator[bytes]:
-    """The file, block by block. With its last block the run ends; it also ends when the reader goes away."""
-    content, written = content_of(run), _Written()
+    """The file, block by block. With its last block the run ends; it also ends when the reader goes away.
+
+    What fails in the middle can't become an error any more, since the answer has begun. So a file that breaks off ends
+    with a line that says so, and the run is not done.
+    """
+    written, content = _Written(), None
     give_up = time.monotonic() + settings.EXPORT_SECONDS
     state, problem = State.FAILED, "It could not be read to its end."
     try:
+        content = content_of(run)
         with closing(_read(run, content)) as blocks:
             for block in blocks:
                 if time.monotonic() > give_up:
-                    problem = f"Nobody took it within {settings.EXPORT_SECONDS} seconds."
+                    problem = f"It was not taken within {settings.EXPORT_SECONDS:g} seconds."
                     raise ExportError(problem)
                 written.add(block)
                 yield block
@@ -131,14 +146,81 @@ def stream(run: ReportRun) -> Iterator[bytes]:
     except GeneratorExit:
         state, problem = State.CANCELLED, "The reader went away before its end."
         raise
+    except Exception:
+        log.exception("export %s broke off", run.uuid)
+        if run.format != ReportRun.Format.XLSX:
+            yield f"\nINCOMPLETE: {problem} Export it again.\n".encode()
     finally:
         _end(ReportRun.objects.filter(pk=run.pk, state=State.RUNNING), run, content, written, state, problem)
 
 
 def response(run: ReportRun) -> StreamingHttpResponse:
-    """The file for a browser or a program that waits for it."""
-    answer = StreamingHttpResponse(stream(run), content_type=files.CONTENT_TYPES[files.Format(run.format)])
+    """The file for a program, which can check it afterwards. Raises Busy."""
+    try:
+        return _handed_over(run, stream(run))
+    except Busy as error:
+        ReportRun.objects.filter(pk=run.pk).update(state=State.FAILED, problem=str(error), ended_at=timezone.now())
+        raise
+
+
+def whole(run: ReportRun) -> StreamingHttpResponse:
+    """A small file for a person, who checks nothing: it is made as a whole before the answer begins.
+
+    Raises ExportError where that fails, and Busy.
+    """
+    file = tempfile.TemporaryFile(dir=files.unfinished())  # noqa: SIM115  (closed with its last block)
+    file.writelines(stream(run))
+    run.refresh_from_db()
+    if run.state != State.DONE:
+        file.close()
+        raise ExportError(f"The file could not be made. {run.problem} Export it again.")
+    file.seek(0)
+    return _handed_over(run, _blocks_of(file), size=run.size)
+
+
+def _blocks_of(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while block := file.read(files.BLOCK):
+            yield block
+
+
+def _handed_over(run: ReportRun, blocks: Iterator[bytes], size: int | None = None) -> StreamingHttpResponse:
+    answer = StreamingHttpResponse(_Handing(blocks), content_type=files.CONTENT_TYPES[files.Format(run.format)])
+    if size is not None:
+        answer["Content-Length"] = str(size)
     return _as_download(answer, run)
+
+
+_places = threading.BoundedSemaphore(settings.EXPORT_STREAMS)
+
+
+class _Handing:
+    """A file on its way to a reader.
+
+    One who reads slowly, or not at all, holds a thread of the server all the while. So a process hands over only a few
+    at a time, or webhooks would find none left. Raises Busy.
+    """
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self._place = _places.acquire(blocking=False)
+        if not self._place:
+            raise Busy("Other files are being fetched just now. Try again in a minute.")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._blocks)
+
+    def close(self) -> None:
+        """Called when the answer ends, however it does."""
+        if self._place:
+            self._place = False
+            try:
+                self._blocks.close()  # type: ignore[attr-defined]
+            finally:
+                _places.release()
 
 
 def _as_download(answer: Any, run: ReportRun) -> Any:
@@ -178,7 +260,7 @@ def _end(runs: Any, run: ReportRun, content: files.Content, written: _Written, s
         "state": state,
         "problem": problem,
         "as_of": run.as_of,
-        "rows": content.rows,
+        "rows": content.rows if content else 0,
         "size": written.size if done else None,
         "sha256": written.sha256 if done else "",
         "ended_at": timezone.now(),
@@ -191,13 +273,16 @@ def _end(runs: Any, run: ReportRun, content: files.Content, written: _Written, s
 
 def make_waiting() -> None:
     """Make the files that wait, one after the other, and tidy up. Any number of workers may do so at once."""
-    tidy(timezone.now())
     while run := _claim(timezone.now()):
         _make(run)
+    tidy(timezone.now())
 
 
 def _claim(now: dt.datetime) -> ReportRun | None:
     for run in ReportRun.objects.to_make(now)[:10]:
+        if run.tries >= MOST_TRIES:
+            _give_up(ReportRun.objects.to_make(now).order_by().filter(pk=run.pk), run)
+            continue
         claimed = ReportRun.objects.to_make(now).order_by().filter(pk=run.pk, claim=run.claim)
         begun = {"state": State.RUNNING, "started_at": now, "heartbeat_at": now, "rows": 0}
         if claimed.update(claim=uuid.uuid4(), tries=run.tries + 1, **begun):
@@ -211,7 +296,6 @@ def _make(run: ReportRun) -> None:
     ours = ReportRun.objects.filter(pk=run.pk, claim=run.claim, state=State.RUNNING)
     written, path, kept = _Written(), _path(run), False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = content_of(run)
         with (
             os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
@@ -229,13 +313,16 @@ def _make(run: ReportRun) -> None:
         pass
     except Exception:
         log.exception("export %s could not be made", run.uuid)
-        if run.tries < MOST_TRIES:
-            ours.update(state=State.WAITING, claim=None)
-        else:
-            problem = f"It failed {run.tries} times. Ask whoever runs this install to look into the log."
-            ours.update(state=State.FAILED, problem=problem, ended_at=timezone.now())
+        if run.tries >= MOST_TRIES:
+            _give_up(ours, run)
+        # else it looks abandoned in a while, and is begun again: what is wrong has so long to pass
     if not kept:
-        path.unlink(missing_ok=True)
+        _remove(path)
+
+
+def _give_up(runs: Any, run: ReportRun) -> None:
+    problem = f"It failed {run.tries} times. Ask whoever runs this install to look into the log."
+    runs.update(state=State.FAILED, problem=problem, ended_at=timezone.now())
 
 
 class _Pulse:
@@ -262,7 +349,13 @@ class _Pulse:
     def _beat(self) -> None:
         try:
             while not self._ended.wait(_PULSE_SECONDS):
-                if not self._ours.all().update(heartbeat_at=timezone.now(), rows=self._content.rows):
+                try:
+                    still_ours = self._ours.all().update(heartbeat_at=timezone.now(), rows=self._content.rows)
+                except DatabaseError:
+                    log.exception("the progress of an export could not be written")
+                    connection.close()  # the next beat tries a new one
+                    continue
+                if not still_ours:
                     self._lost.set()
                     return
         finally:
@@ -293,11 +386,11 @@ def opened(run: ReportRun) -> BinaryIO:
     return file
 
 
-def download(run: ReportRun, user: User) -> FileResponse:
-    """A finished file, once more; that this person fetched it goes on record. Raises ExportError as ``opened``."""
-    file = opened(run)
+def download(run: ReportRun, user: User) -> StreamingHttpResponse:
+    """A finished file, once more; that this person fetched it goes on record. Raises as ``opened``, and Busy."""
+    answer = _handed_over(run, _blocks_of(opened(run)), size=run.size)
     Download.objects.create(run=run, user=user)
-    return _as_download(FileResponse(file, content_type=files.CONTENT_TYPES[files.Format(run.format)]), run)
+    return answer
 
 
 def tidy(now: dt.datetime) -> None:
@@ -306,21 +399,31 @@ def tidy(now: dt.datetime) -> None:
     ReportRun.objects.cut_off(now).update(
         state=State.FAILED, ended_at=now, problem="It broke off: whoever served it stopped."
     )
-    if not _folder().is_dir():
-        return
-    there = list(_folder().iterdir())
+    there = list(files.unfinished().iterdir())
     wanted = ReportRun.objects.filter(in_background=True, state__in=[State.RUNNING, State.DONE], file_removed_at=None)
     names = {claim.hex for claim in wanted.values_list("claim", flat=True) if claim}
     for path in there:
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+        if _NAME.fullmatch(path.name) and path.name not in names:
+            _remove(path)
+        elif path.name.startswith(files.PREFIX) and _older(path, now - _LONGEST_XLSX):
+            shutil.rmtree(path, ignore_errors=True)
 
 
-def _folder() -> Path:
-    return Path(settings.DATA_DIR) / "reports"
+def _older(path: Path, moment: dt.datetime) -> bool:
+    try:
+        return path.stat().st_mtime < moment.timestamp()
+    except OSError:
+        return False  # it has gone meanwhile
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        log.exception("a file of an export could not be removed")
 
 
 def _path(run: ReportRun) -> Path:
     """Each try has a file of its own, so that a worker that was taken for dead can't spoil the one of another."""
     assert run.claim is not None  # whoever makes it took it first
-    return _folder() / run.claim.hex
+    return files.unfinished() / run.claim.hex

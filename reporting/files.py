@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import xlsxwriter
+from django.conf import settings
 
 from reporting.models import ReportRun
 
 Format = ReportRun.Format
 BOM = b"\xef\xbb\xbf"
 BLOCK = 64 * 1024
+PREFIX = "making-"
 # A sheet of Excel has 1,048,576 rows, of which one is the heading.
 ROWS_OF_A_SHEET = 1_048_575
 _NARROWEST, _WIDEST = 12, 40
@@ -35,6 +37,13 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 def guarded(value: str) -> str:
     """``value`` with an apostrophe before it where a spreadsheet would run it."""
     return f"'{value}" if value.startswith(FORMULA) else value
+
+
+def unfinished() -> Path:
+    """Where files are while they are made: what a dead process leaves there is tidied away (reporting.exports)."""
+    folder = Path(settings.DATA_DIR) / "reports"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
 
 
 class Content(Protocol):
@@ -78,7 +87,7 @@ def lines(rows: Iterable[Sequence[Any]]) -> bytes:
 
 def _xlsx(content: Content) -> Iterator[bytes]:
     """XLSX is a ZIP archive whose parts are known only at the end: it is written to a file first."""
-    with tempfile.TemporaryDirectory(prefix="optline-") as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=unfinished()) as folder:
         path = Path(folder) / "report.xlsx"
         for _ in _write_xlsx(content, path):
             yield b""  # whoever makes the file may stop here
@@ -89,7 +98,7 @@ def _xlsx(content: Content) -> Iterator[bytes]:
 
 def _write_xlsx(content: Content, path: Path) -> Iterator[None]:
     """Gives the turn back every thousand rows."""
-    with xlsxwriter.Workbook(path, {"constant_memory": True}) as book:
+    with xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(path.parent)}) as book:
         bold = book.add_format({"bold": True})
         headings = content.headings()
         sheet, place = None, ROWS_OF_A_SHEET

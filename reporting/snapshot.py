@@ -41,6 +41,11 @@ IN_AND_OUT = (Status.OPTED_IN, Status.OPTED_OUT)
 _ROWS_AT_A_TIME = 2000
 
 
+def in_range(moment: dt.datetime) -> bool:
+    """Whether a database and every zone can work with it."""
+    return dt.datetime(2000, 1, 1, tzinfo=dt.UTC) <= moment < dt.datetime(3000, 1, 1, tzinfo=dt.UTC)
+
+
 @dataclass(frozen=True)
 class Filters:
     """What somebody wants to see. ``since_until`` is exclusive; ``as_of`` None means now.
@@ -69,7 +74,7 @@ class Filters:
             if name in chosen
         }
         return cls(
-            lines=tuple(Line.objects.filter(number__in=chosen["line"])),
+            lines=tuple(Line.objects.filter(number__in=chosen.get("line", ()))),
             statuses=tuple(chosen["status"]),
             sources=tuple(chosen.get("source", ())),
             search=chosen.get("search", ""),
@@ -212,7 +217,7 @@ def _where(filters: Filters) -> _Part:
     if filters.since_until:
         add("s.since < %s", _time(filters.since_until))
     if filters.as_of and filters.without_record:
-        add("c.created <= %s", _time(filters.as_of))
+        add("(s.contact_id IS NOT NULL OR c.created <= %s)", _time(filters.as_of))
     if filters.search:
         found = Contact.objects.filter(search.contacts(filters.search, hidden=filters.hidden)).order_by().values("pk")
         text, values = found.query.sql_with_params()
@@ -373,9 +378,10 @@ def page(filters: Filters, *, after: Place | None = None, before: Place | None =
     backwards = before is not None
     start = before or after or Place(0, 0)
     found: list[tuple[Place, Row]] = []
-    numbers = range(start.line, -1, -1) if backwards else range(start.line, len(filters.lines))
+    last = len(filters.lines) - 1
+    numbers = range(min(start.line, last), -1, -1) if backwards else range(start.line, last + 1)
     for number in numbers:
-        if number < len(filters.lines) and len(found) <= size:
+        if len(found) <= size:
             contact = start.contact if number == start.line and (before or after) else None
             found += _some(filters, number, contact, backwards, size + 1 - len(found))
     more, found = len(found) > size, found[:size]

@@ -4,12 +4,22 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+def refuse_old_chains(apps, schema_editor):
+    """From here on an entry's hash covers the state it left. Chains from before could never be verified again."""
+    if apps.get_model("consent", "LedgerEntry").objects.exists():
+        raise RuntimeError(
+            "This database was made with a preview of Optline, whose ledger entries can't be carried over. "
+            "Keep it as it is for the record and begin with a new database."
+        )
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("consent", "0005_kept_files_and_reviews"),
     ]
 
     operations = [
+        migrations.RunPython(refuse_old_chains, migrations.RunPython.noop),
         migrations.AddField(
             model_name="consent",
             name="entry",

@@ -18,22 +18,35 @@ from reporting.models import ReportRun
 _SINCE = {"since_from": "from {} on", "since_until": "before {}"}
 
 
+def may_see_search(run: ReportRun, user: User) -> bool:
+    """What somebody looked for may be a number: who sees no numbers doesn't see it."""
+    return not hidden_from(user) or run.user_id == user.pk
+
+
+def as_seen_by(run: ReportRun, user: User) -> dict[str, Any]:
+    """The filters in the words of the API."""
+    return {name: value for name, value in run.filters.items() if name != "search" or may_see_search(run, user)}
+
+
 def in_words(run: ReportRun, user: User) -> SafeString:
-    """One line for each filter. What somebody looked for may be a number: who sees no numbers doesn't see it."""
-    may_see_search = not hidden_from(user) or run.user_id == user.pk
-    said = _snapshot(run.filters, may_see_search) if run.report == ReportRun.Report.SNAPSHOT else _funnel(run.filters)
+    """One line for each filter."""
+    said = (
+        _snapshot(run.filters, may_see_search(run, user))
+        if run.report == ReportRun.Report.SNAPSHOT
+        else _funnel(run.filters)
+    )
     rows = format_html_join("", "<li><strong>{}:</strong> {}</li>", said)
     return format_html("<ul>{}</ul>", rows)
 
 
-def _snapshot(chosen: Mapping[str, Any], may_see_search: bool) -> Iterator[tuple[str, str]]:
+def _snapshot(chosen: Mapping[str, Any], search_shown: bool) -> Iterator[tuple[str, str]]:
     yield "Lines", _lines(chosen)
     yield "Status", _labels(Status, chosen.get("status"))
     yield "Source", _labels(Channel, chosen.get("source"))
     if bounds := [words.format(_moment(chosen[name])) for name, words in _SINCE.items() if name in chosen]:
         yield "Since", " and ".join(bounds)
     if "search" in chosen:
-        yield "Contact", f"“{chosen['search']}”" if may_see_search else "part of a name or number"
+        yield "Contact", f"“{chosen['search']}”" if search_shown else "part of a name or number"
     yield "As of", _moment(chosen["as_of"]) if "as_of" in chosen else "the moment it was exported"
 
 

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
@@ -76,6 +77,15 @@ def download_view(request: HttpRequest, uuid: str) -> Any:
     except ExportError as error:
         messages.error(request, str(error))
         return redirect("admin:reporting_run_progress", run.uuid)
+
+
+def handed_over(request: HttpRequest, run: ReportRun, back: str) -> HttpResponseBase:
+    """A small file at once. Where that fails, the page it was asked for from, which says so."""
+    try:
+        return exports.whole(run)
+    except ExportError as error:
+        messages.error(request, str(error))
+        return redirect(back)
 
 
 def _shown(run: ReportRun, user: User) -> dict[str, Any]:

@@ -199,10 +199,12 @@ def export_funnel(request: HttpRequest) -> Any:
     form, wanted = FunnelForm(user, request.POST), request.POST.get("format")
     if wanted not in snapshot.FORMATS:
         return HttpResponseBadRequest("There is no such format.")
+    back = reverse("admin:reporting_funnel") + form.address()
     if not form.is_valid():
-        return HttpResponseRedirect(reverse("admin:reporting_funnel") + form.address())  # which says what is wrong
+        return HttpResponseRedirect(back)  # which says what is wrong
     origin = ReportRun.Origin.ADMIN
-    return exports.response(exports.begin(form.filters, format=wanted, origin=origin, user=user, by=form.compared_by))
+    run = exports.begin(form.filters, format=wanted, origin=origin, user=user, by=form.compared_by)
+    return progress.handed_over(request, run, back)
 
 
 def _for_exporters(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,6 +33,7 @@ from consent.admin.unfold import (
 from consent.models import Line, User
 from consent.vocabulary import Channel, RequestState, Status
 from reporting import exports, snapshot
+from reporting.admin.progress import handed_over
 from reporting.figures import begin
 from reporting.models import ReportRun
 from reporting.snapshot import IN_AND_OUT, Filters, Place, Row
@@ -235,7 +236,9 @@ def export_view(request: HttpRequest) -> Any:
         expected_rows=rows,
         in_background=in_background,
     )
-    return redirect("admin:reporting_run_progress", run.uuid) if in_background else exports.response(run)
+    if in_background:
+        return redirect("admin:reporting_run_progress", run.uuid)
+    return handed_over(request, run, reverse(PAGE) + form.address())
 
 
 def _shown(form: SnapshotForm, request: HttpRequest) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, NoReturn
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from consent.models.ledger import AuditRowError
 
@@ -132,7 +133,8 @@ class ReportRun(models.Model):
         """Until when the file can be fetched; None where there is none."""
         if not self.in_background or self.state != self.State.DONE or self.file_removed_at or not self.ended_at:
             return None
-        return self.ended_at + KEPT_FOR
+        until = self.ended_at + KEPT_FOR
+        return until if until > timezone.now() else None
 
 
 class Download(models.Model):

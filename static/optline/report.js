@@ -6,6 +6,7 @@ const boxes = (name) => [...form.querySelectorAll(`input[type=checkbox][name="${
 for (const button of form?.querySelectorAll("[data-tick], [data-untick]") ?? []) {
     button.addEventListener("click", () => {
         for (const box of boxes(button.dataset.tick ?? button.dataset.untick)) box.checked = "tick" in button.dataset;
+        form.dispatchEvent(new Event("input"));
     });
 }
 
@@ -14,6 +15,13 @@ form?.addEventListener("formdata", ({ formData }) => {
     const lines = boxes("lines");
     if (lines.length > 1 && lines.every((box) => box.checked)) formData.set("lines", "all");
     for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
+
+// What was changed and not shown yet would not be in the file.
+form?.addEventListener("input", () => {
+    for (const button of document.querySelectorAll("[aria-describedby=report-how]")) button.disabled = true;
+    const how = document.querySelector("#report-how");
+    if (how) how.textContent = "The filters were changed. Press Show first, then export what you see.";
 });
 
 // Who was signed out meanwhile gets the way to sign in, not the sign-in page inside this one.

@@ -286,3 +286,17 @@ def test_any_column_of_the_state_that_the_entries_tell(column: str, value: str) 
     (fault,) = verify()
     assert fault.contact == contact.uuid
     assert column in fault.what
+
+
+@pytest.mark.parametrize("wrong", [{"since": NOON}, {"source": Channel.PAPER}])
+def test_an_entry_that_was_wrong_when_it_was_written(monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]) -> None:
+    """Well hashed, in the middle of a chain: a snapshot of that past would show it."""
+    contact, line = make_contact(), make_line()
+    proof = Proof(Channel.KEYWORD, {"text": "x"})
+    write = ledger.entries.write
+    monkeypatch.setattr(ledger.entries, "write", lambda *args, **columns: write(*args, **{**columns, **wrong}))
+    ledger.opt_out(contact, line, proof, occurred_at=ago(hours=2), scope=Scope.LINE)
+    monkeypatch.setattr(ledger.entries, "write", write)
+    ledger.opt_in(contact, line, proof, occurred_at=ago(hours=1), level=Level.EXPRESS, authority=Authority.CONTACT)
+    (fault,) = verify()
+    assert (fault.contact, fault.seq) == (contact.uuid, 1)

@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 from django.conf import LazySettings
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 from rest_framework.authtoken.models import Token
 
-from consent.models import Consent, Contact, Line, User
+from consent.models import Consent, Contact, Line, Organisation, User
 from consent.models.ledger import AuditRowError
 from consent.vocabulary import Status
 from reporting import exports, files, snapshot
@@ -105,26 +106,57 @@ def test_who_goes_away_before_the_end_is_on_record_too(line: Line, sue: User) ->
     assert run.problem
 
 
-def test_a_file_that_breaks_off_is_on_record_as_that(line: Line, sue: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def breaks(self: Any) -> Iterator[bytes]:
-        yield b"a row\n"
-        raise RuntimeError("the disk")
+def breaking_off(self: Any) -> Iterator[bytes]:
+    yield b"a row\n"
+    raise RuntimeError("the disk")
 
-    monkeypatch.setattr(snapshot.Content, "csv", breaks)
+
+def test_a_file_that_breaks_off_says_so_itself(line: Line, sue: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer has begun with 200, and the server would end it like a whole one."""
+    monkeypatch.setattr(snapshot.Content, "csv", breaking_off)
     run = asked_for(line, sue)
-    with pytest.raises(RuntimeError):
-        list(exports.stream(run))
+    last = b"".join(exports.stream(run)).splitlines()[-1]
+    assert last.startswith(b"INCOMPLETE")
     run.refresh_from_db()
     assert (run.state, run.sha256) == (State.FAILED, "")
+
+
+def test_a_person_gets_a_whole_file_or_none(line: Line, sue: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = exports.whole(asked_for(line, sue))
+    content = b"".join(answer.streaming_content)  # type: ignore[arg-type]
+    assert answer["Content-Length"] == str(len(content))
+    monkeypatch.setattr(snapshot.Content, "csv", breaking_off)
+    browser = Client()
+    browser.force_login(sue)
+    asked = {"lines": "all", "statuses": ["opted_in", "opted_out"], "format": "csv"}
+    answer = browser.post("/admin/reporting/reportrun/snapshot/export/", asked, follow=True)
+    assert answer.status_code == 200 and "could not be made" in answer.content.decode()
 
 
 def test_a_reader_who_takes_for_ever_is_cut_off(line: Line, sue: User, settings: LazySettings) -> None:
     settings.EXPORT_SECONDS = -1
     run = asked_for(line, sue)
-    with pytest.raises(exports.ExportError):
-        list(exports.stream(run))
+    assert b"INCOMPLETE" in b"".join(exports.stream(run))
     run.refresh_from_db()
     assert run.state == State.FAILED
+
+
+def test_slow_readers_leave_room_for_webhooks(line: Line, sue: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_places", threading.BoundedSemaphore(1))
+    slow = api(sue).get(URL, {"as": "csv"})
+    busy = api(sue).get(URL, {"as": "csv"})
+    assert busy.status_code == 503 and busy["Retry-After"]
+    assert ReportRun.objects.filter(state=State.FAILED).count() == 1
+    assert got(slow), "which ends it"
+    assert got(api(sue).get(URL, {"as": "csv"}))
+    assert ReportRun.objects.filter(state=State.DONE).count() == 2
+
+
+def test_without_lines_there_is_an_empty_file() -> None:
+    nobody = make_supervisor()
+    run = api(nobody).get(URL, {"as": "csv"})
+    assert b"".join(run.streaming_content).count(b"\n") == 1
+    assert ReportRun.objects.get().state == State.DONE
 
 
 def test_a_download_whose_server_died_does_not_run_for_ever(line: Line, sue: User, settings: LazySettings) -> None:
@@ -176,12 +208,30 @@ def test_a_file_that_was_touched_is_not_handed_out(line: Line, sue: User, folder
         exports.opened(run)
 
 
+def test_after_seven_days_nothing_is_handed_out_whoever_tidied(line: Line, sue: User) -> None:
+    run = made(line, sue)
+    ReportRun.objects.filter(pk=run.pk).update(ended_at=timezone.now() - KEPT_FOR)
+    run.refresh_from_db()
+    with pytest.raises(exports.ExportError):
+        exports.opened(run)
+
+
+def test_what_else_lies_in_the_folder_stays_and_stops_nothing(line: Line, sue: User, folder: Path) -> None:
+    (folder / "lost+found").mkdir(parents=True)
+    (folder / "notes.txt").write_text("ours")
+    (folder / ("0" * 32)).write_text("an orphan")
+    (folder / ("1" * 32)).mkdir()
+    made(line, sue)
+    names = {path.name for path in folder.iterdir()}
+    assert {"lost+found", "notes.txt"} <= names and "0" * 32 not in names
+
+
 def test_cancelled_while_it_waits(line: Line, sue: User, folder: Path) -> None:
     run = in_background(line, sue)
     assert exports.cancel(run)
     exports.make_waiting()
     run.refresh_from_db()
-    assert run.state == State.CANCELLED and not folder.exists()
+    assert run.state == State.CANCELLED and not list(folder.iterdir())
     assert not exports.cancel(run), "it has ended"
 
 
@@ -326,19 +376,49 @@ def _url_of(name: str) -> str:
     return f"postgres://{login}@{given['HOST']}:{given['PORT']}/{name}"
 
 
-def test_what_fails_is_tried_again_and_then_given_up(
+def test_what_fails_is_tried_again_after_a_while_and_then_given_up(
     line: Line, sue: User, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def breaks(self: Any) -> Iterator[bytes]:
-        raise RuntimeError("the disk")
-        yield b""
-
-    monkeypatch.setattr(snapshot.Content, "csv", breaks)
+    monkeypatch.setattr(snapshot.Content, "csv", breaking_off)
     run = in_background(line, sue)
-    exports.make_waiting()
-    run.refresh_from_db()
-    assert (run.state, run.tries) == (State.FAILED, exports.MOST_TRIES)
+    for tries in range(1, exports.MOST_TRIES + 1):
+        exports.make_waiting()
+        exports.make_waiting()  # not at once
+        run.refresh_from_db()
+        assert run.tries == tries
+        ReportRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - SILENCE - dt.timedelta(seconds=1))
+    assert run.state == State.FAILED
     assert run.problem and list(folder.iterdir()) == []
+
+
+def test_a_file_that_kills_its_worker_is_given_up_too(line: Line, sue: User) -> None:
+    run = in_background(line, sue)
+    for _ in range(exports.MOST_TRIES):
+        assert exports._claim(timezone.now())
+        ReportRun.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - SILENCE - dt.timedelta(seconds=1))
+    assert exports._claim(timezone.now()) is None
+    run.refresh_from_db()
+    assert run.state == State.FAILED and run.problem
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_pulse_outlives_a_hiccup_of_the_database(line: Line, sue: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "_PULSE_SECONDS", 0.01)
+    in_background(line, sue)
+    failed, beat, update = threading.Event(), threading.Event(), QuerySet.update
+
+    def hiccup(runs: Any, /, **columns: Any) -> int:
+        if columns.keys() == {"heartbeat_at", "rows"}:
+            if not failed.is_set():
+                failed.set()
+                raise OperationalError("the connection is closed")
+            beat.set()
+        return update(runs, **columns)
+
+    monkeypatch.setattr(QuerySet, "update", hiccup)
+    interrupted(monkeypatch, lambda: beat.wait(10))
+    exports.make_waiting()
+    assert failed.is_set() and beat.is_set()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -477,6 +557,9 @@ def test_rest_filters(line: Line, sue: User) -> None:
         ({"as_of": "2999-01-01T00:00:00Z"}, "as_of"),
         ({"since_from": "2026-02-01T00:00:00Z", "since_until": "2026-02-01T00:00:00Z"}, "since_until"),
         ({"as": "pdf"}, "as"),
+        ({"as_of": "0001-01-01T00:00:00"}, "as_of"),
+        ({"since_from": "0001-01-01T00:00:00+09:00"}, "since_from"),
+        ({"since_until": "9999-12-31T23:59:59"}, "since_until"),
         ({"lines": "+12065550100"}, "lines"),
         ({"search": "x" * 101}, "search"),
     ],
@@ -485,6 +568,21 @@ def test_rest_names_what_is_wrong(line: Line, sue: User, query: dict[str, str], 
     answer = api(sue).get(URL, query)
     assert answer.status_code == 400 and list(answer.json()) == [field]
     assert not ReportRun.objects.exists(), "nothing was exported"
+
+
+def test_rest_takes_no_offence_at_what_a_client_accepts(line: Line, sue: User) -> None:
+    assert got(api(sue).get(URL, {"as": "csv"}, headers={"Accept": "text/csv"}))
+
+
+def test_what_was_looked_for_is_hidden_from_whom_numbers_are(line: Line, sue: User) -> None:
+    run = exports.begin(Filters((line,), search="+12065550142"), format=Format.CSV, origin=Origin.ADMIN, user=sue)
+    list(exports.stream(run))
+    Organisation.objects.update(mask_numbers=True)
+    clerk = make_agent(line)
+    clerk.user_permissions.set(Permission.objects.filter(codename__in=["export_reports", "view_reportrun"]))
+    answer = api(clerk).get(f"/api/v1/reports/runs/{run.uuid}/")
+    assert answer.status_code == 200 and "12065550142" not in answer.content.decode()
+    assert "12065550142" in api(sue).get(f"/api/v1/reports/runs/{run.uuid}/").content.decode()
 
 
 def test_rest_is_for_those_who_may_export(line: Line, sue: User) -> None:
@@ -511,13 +609,33 @@ def test_the_command_writes_a_file_and_says_its_hash(line: Line, tmp_path: Path)
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--line", "+12065550177"], ["--line", "abc"], ["--as-of", "2999-01-01T00:00:00Z"], ["--as-of", "then"],
-     ["--format", "pdf"], ["--output", "/nowhere/at/all.csv"]],
-)  # fmt: skip
+    [
+        ["--as-of", "0001-01-01T00:00:00+09:00"],
+        ["--as-of", "2999-01-01T00:00:00Z"],
+        ["--as-of", "then"],
+        ["--line", "+12065550177"],
+        ["--line", "abc"],
+        ["--format", "pdf"],
+        ["--output", "/nowhere/at/all.csv"],
+    ],
+)
 def test_the_command_names_what_is_wrong(line: Line, wrong: list[str]) -> None:
     with pytest.raises(CommandError, match=wrong[0]):
         call_command("snapshot", *wrong)
     assert not ReportRun.objects.exists()
+
+
+def test_the_command_leaves_no_half_file(line: Line, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot.Content, "csv", breaking_off)
+    file = tmp_path / "snapshot.csv"
+    with pytest.raises(CommandError, match="could not be written"):
+        call_command("snapshot", "--output", str(file))
+    assert not file.exists()
+
+
+def test_the_commands_file_is_for_its_owner_alone(line: Line, tmp_path: Path) -> None:
+    call_command("snapshot", "--output", str(tmp_path / "snapshot.csv"), stderr=io.StringIO())
+    assert (tmp_path / "snapshot.csv").stat().st_mode & 0o077 == 0
 
 
 def test_the_command_overwrites_nothing(line: Line, tmp_path: Path) -> None:

@@ -38,9 +38,14 @@ def own_measurements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def here(host: str = "127.0.0.1", address: str = "127.0.0.1") -> Client:
+    """Somebody who asks from this machine, by its name there."""
+    return Client(SERVER_NAME=host, REMOTE_ADDR=address)
+
+
 def scraped() -> dict[tuple[str, ...], float]:
     """Each sample under its name and the values of its labels."""
-    answer = Client().get("/metrics")
+    answer = here().get("/metrics")
     assert answer.status_code == 200, answer.content
     return {
         (each.name.removeprefix("optline_"), *each.labels.values()): each.value
@@ -159,7 +164,7 @@ def test_nothing_about_contacts_or_people(line: Line, ann: User, jane: Phone) ->
     make_opted_in(line)
     jane.texts(line, "STOP")
     write(ann, line, SECRET)
-    shown = Client().get("/metrics").content.decode()
+    shown = here().get("/metrics").content.decode()
     for secret in (JANE[1:], JANE[-4:], "Jane", "umbrella", line.number[1:], "Sales", "ann"):
         assert secret not in shown, secret
 
@@ -180,13 +185,47 @@ def test_a_scrape_costs_the_same_few_queries_at_any_size(line: Line, ann: User, 
 
 def test_without_a_token_only_this_machine_may_read(settings: Any) -> None:
     settings.METRICS_TOKEN = ""
-    assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics").status_code == 200
-    assert Client(REMOTE_ADDR="::1").get("/metrics").status_code == 200
-    assert Client(REMOTE_ADDR="::ffff:127.0.0.1").get("/metrics").status_code == 200
-    assert Client(REMOTE_ADDR="10.0.0.7").get("/metrics").status_code == 401
-    assert Client(REMOTE_ADDR="").get("/metrics").status_code == 401
-    for header in ("X-Forwarded-For", "X-Real-IP", "Forwarded"):  # a proxy on this machine
-        assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics", headers={header: "198.51.100.7"}).status_code == 401
+    for address in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        assert here(address=address).get("/metrics").status_code == 200, address
+    for address in ("10.0.0.7", ""):
+        assert here(address=address).get("/metrics").status_code == 401, address
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Forwarded-Anything",
+        "X-Real-IP",
+        "Forwarded",
+        "Via",
+    ],
+)
+def test_a_proxy_on_this_machine_may_not_without_a_token(settings: Any, header: str) -> None:
+    settings.METRICS_TOKEN = ""
+    assert here().get("/metrics", headers={header: "https"}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1:8000", 200),
+        ("127.0.0.2", 200),
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("[::1]:8000", 200),
+        ("sms.example.com", 401),
+        ("localhost.example.com", 401),
+        ("10.0.0.7", 401),
+        ("0.0.0.0", 401),
+    ],
+)
+def test_without_a_token_it_is_asked_for_by_a_name_of_this_machine(settings: Any, host: str, status: int) -> None:
+    """Another name came through a proxy, even one that adds no header."""
+    settings.METRICS_TOKEN, settings.ALLOWED_HOSTS = "", ["*"]
+    assert here().get("/metrics", headers={"Host": host}).status_code == status
 
 
 def test_with_a_token_whoever_brings_it_may_read(settings: Any) -> None:
@@ -196,7 +235,7 @@ def test_with_a_token_whoever_brings_it_may_read(settings: Any) -> None:
     for wrong in ("", "Bearer", "Bearer ", "Bearer s3cre", "Basic s3cret", "s3cret", "Bearer s3crét"):
         answer = elsewhere.get("/metrics", headers={"Authorization": wrong})
         assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer"), wrong
-    assert Client(REMOTE_ADDR="127.0.0.1").get("/metrics").status_code == 401
+    assert here().get("/metrics").status_code == 401
 
 
 def test_reading_only() -> None:
@@ -208,7 +247,7 @@ def test_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> Non
         raise DatabaseError("could not connect, password=hunter2")
 
     monkeypatch.setattr(Receipt.objects, "unsettled", broken)
-    answer = Client().get("/metrics")
+    answer = here().get("/metrics")
     assert answer.status_code == 503
     assert b"hunter2" not in answer.content
 
@@ -280,3 +319,17 @@ def test_a_full_disk_keeps_no_webhook_from_its_answer(
     assert text_in(JANE, line, "STOP")
     assert post_webhook("/twilio/status/", {}, signature="wrong").status_code == 403
     assert not [key for key in scraped() if key[0].startswith("webhook")]
+
+
+@pytest.mark.parametrize("damaged", [b"", b"x", b"\xff" * 64])
+def test_a_damaged_file_hides_the_webhooks_alone(
+    line: Line, own_measurements: Path, damaged: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    text_in(JANE, line, "STOP")
+    (own_measurements / "histogram_1.db").write_bytes(damaged)
+    found = scraped()
+    assert found["unsettled_receipts",] == 1
+    assert not [key for key in found if key[0].startswith("webhook")]
+    assert "the times of webhooks can't be read" in caplog.text
+    (own_measurements / "histogram_1.db").unlink()
+    assert "webhook_seconds_count" in {key[0] for key in scraped()}

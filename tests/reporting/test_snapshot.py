@@ -25,7 +25,7 @@ from consent.ledger import Authority, Proof
 from consent.models import Consent, Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, RequestKind, RequestState, Scope, Status
 from reporting import files, snapshot
-from reporting.snapshot import Filters, Row
+from reporting.snapshot import IN_AND_OUT, Filters, Row
 from tests.make import make_contact, make_line
 from tests.world import Clock
 
@@ -291,6 +291,26 @@ def test_an_unknown_contact_is_not_defined_only_from_when_they_are_known(clock: 
     )  # fmt: skip
     assert read(Filters(**wanted, as_of=before)) == []
     assert read(Filters(**wanted, as_of=timezone.now())) == [row]
+
+
+def test_a_place_that_is_nowhere_costs_nothing() -> None:
+    """As an address may name it."""
+    line = make_line()
+    _in(make_contact(), line, NOON)
+    found = snapshot.page(Filters((line,)), before=snapshot.Place(2**62, 1))
+    assert not found.has_previous
+    assert snapshot.page(Filters((line,)), after=snapshot.Place(2**62, 1)).rows == []
+    assert snapshot.page(Filters(()), before=snapshot.Place(3, 1)).rows == []
+
+
+def test_who_was_recorded_before_they_were_known_shows_once(clock: Clock) -> None:
+    """Clocks of two hosts differ: the contact seems younger than their opt-in."""
+    line, jane = make_line(), make_contact()
+    _in(jane, line, timezone.now())
+    between = timezone.now()
+    Contact.objects.update(created=between + dt.timedelta(seconds=1))
+    for statuses in (IN_AND_OUT, EVERYTHING):
+        assert len(read(Filters((line,), statuses=statuses, as_of=between))) == 1
 
 
 def test_lines_stand_in_the_order_of_their_names_whatever_the_order_of_choosing() -> None:

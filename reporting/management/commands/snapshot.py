@@ -1,6 +1,8 @@
 import datetime as dt
+import os
 import sys
 from argparse import ArgumentParser
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from consent.models import Line
 from consent.vocabulary import Channel, Status
 from reporting import exports
 from reporting.models import ReportRun
-from reporting.snapshot import IN_AND_OUT, Filters
+from reporting.snapshot import IN_AND_OUT, Filters, in_range
 
 
 class Command(BaseCommand):
@@ -44,18 +46,17 @@ class Command(BaseCommand):
         )
         output = options["output"]
         try:
-            target = output.open("xb") if output else sys.stdout.buffer
+            target = os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") if output else None
         except OSError as error:
             raise CommandError(f"--output: {error}. Name a new file in a folder that is there.") from None
         run = exports.begin(filters, format=options["format"], origin=ReportRun.Origin.COMMAND, user=None)
-        try:
-            for block in exports.stream(run):
-                target.write(block)
-            target.flush()
-        finally:
-            if output:
-                target.close()
+        with target or nullcontext(sys.stdout.buffer) as file:
+            file.writelines(exports.stream(run))
         run.refresh_from_db()
+        if run.state != ReportRun.State.DONE:
+            if output:
+                output.unlink()
+            raise CommandError(f"The snapshot could not be written. {run.problem} The log says more.")
         self.stderr.write(f"{run.rows} rows, {run.size} bytes, SHA-256 {run.sha256}, export {run.uuid}")
 
 
@@ -63,7 +64,13 @@ def _moment(given: str) -> dt.datetime:
     moment = parse_datetime(given)
     if moment is None:
         raise ValueError
-    return moment if moment.tzinfo else timezone.make_aware(moment)
+    try:
+        moment = moment if moment.tzinfo else timezone.make_aware(moment)
+        if in_range(moment):
+            return moment
+    except OverflowError:
+        pass
+    raise ValueError
 
 
 _moment.__name__ = "time"  # what argparse calls a value that it refuses
