@@ -39,7 +39,7 @@ def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     clause: list[str] = []
     length = next((at for at in range(len(words), 0, -1) if words[at - 1] not in MARKS), 0)
     for word in [*words[:length], END]:  # whatever marks close the text, they end a sentence
-        if word == PAUSE and clause and clause[-1] in _reporting():
+        if word == PAUSE and clause and clause[-1] in _clause_words("reporting"):
             continue
         if word not in MARKS:
             clause.append(word)
@@ -47,11 +47,6 @@ def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
         if clause:
             yield clause, word == END
         clause = []
-
-
-@cache
-def _reporting() -> frozenset[str]:
-    return frozenset(word for language in rulebook.languages().values() for word in language["clauses"]["reporting"])
 
 
 def _line(clause: Sequence[str], opening: int, closing: int) -> str:
@@ -210,7 +205,7 @@ class Rules:
     def judge(self, words: Sequence[str]) -> Found | None:
         """What the clauses in ``words`` ask for, by the first rule that opts out, else the first that doubts."""
         doubts: list[tuple[int, Found]] = []
-        about_texts = not _topics().isdisjoint(words)
+        about_texts = not _clause_words("topics").isdisjoint(words)
         said_word = said_stop = talks = False
         for at, (clause, ends_sentence) in enumerate(_clauses(words)):
             opening, closing = _edges(clause)
@@ -224,7 +219,8 @@ class Rules:
                         return Found(OPT_OUT, "sentence_of_its_own")
                     said_stop = True
                 continue
-            found = None if self._words.isdisjoint(clause) else self._judge(clause, opening, closing)
+            silent = self._words.isdisjoint(clause) or _is_about_something_else(clause)
+            found = None if silent else self._judge(clause, opening, closing)
             if found and found.decision == OPT_OUT:
                 return found
             if found:
@@ -260,8 +256,19 @@ class Rules:
 
 
 @cache
-def _topics() -> frozenset[str]:
-    return frozenset(word for language in rulebook.languages().values() for word in language["clauses"]["topics"])
+def _clause_words(kind: str) -> frozenset[str]:
+    """The words of one list under [clauses], in all languages."""
+    return frozenset(word for language in rulebook.languages().values() for word in language["clauses"][kind])
+
+
+@cache
+def _ours() -> frozenset[str]:
+    return _clause_words("topics") | _clause_words("reaching")
+
+
+def _is_about_something_else(clause: Sequence[str]) -> bool:
+    """True for "Take the fee off my invoice": another matter is named, neither our texts nor how to reach anybody."""
+    return not _clause_words("matters").isdisjoint(clause) and _ours().isdisjoint(clause)
 
 
 @cache

@@ -24,6 +24,7 @@ _LONGEST_PHRASE = 5
 # From this length on a keyword is recognised in pieces, and without a doubt with any single typo in it.
 _CERTAIN_LENGTH = 6
 _SURE_LENGTH = 8
+_REFUSING_EMOJI = frozenset(rulebook.shared()["refusing_emoji"])
 
 
 def read(text: str, keywords: Iterable[Keyword], request_open: bool = False) -> Reading:
@@ -208,7 +209,7 @@ class Reader:
             return self._mistyped(core[0], alone=len(said) == 1) or self._unknown(core[0])
         if len(core) == 2 and core[0] in answers.unmistakable and core[1].isdecimal() and len(core[1]) > 3:
             return Reading(Meaning.REVIEW, f"courtesy:{core[0].upper()}")
-        together = "".join(said)
+        together = "".join(core or said)
         if together in self._singles and len(together) > 3:
             sure = together in answers.unmistakable
             return Reading(Meaning.OPT_OUT if sure else Meaning.REVIEW, f"spaced:{self._outs[together].word}")
@@ -234,6 +235,9 @@ class Reader:
 
     def _mistyped(self, word: str, alone: bool) -> Reading | None:
         meant = self._slips.get(word) or self._typos.get(word) or self._stuttered(word)
+        if meant is None and alone:
+            alone_typos = rulebook.shared()["mistyped_alone"]
+            meant = alone_typos.get(word) or alone_typos.get(spelling.without_repeats(word))
         if meant is None and not word.isalpha():  # STOP2END, STOP1
             letters = word.strip("0123456789")
             meant = letters if letters in self._singles and len(letters) > 3 else None
@@ -254,6 +258,8 @@ class Reader:
         return None
 
     def _wordless(self, text: str, request_open: bool) -> Reading:
+        if not _REFUSING_EMOJI.isdisjoint(text):
+            return Reading(Meaning.REVIEW, "refusing.emoji")
         if request_open and any(char in rulebook.shared()["accepting_emoji"] for char in text):
             return Reading(Meaning.POSSIBLE_ACCEPTANCE, "accepting.emoji")
         return _CONVERSATION

@@ -37,7 +37,10 @@ ENGLISH = keywords.BUILT_IN_KEYWORDS
         ("no", "conversation", "reserved:NO"),
         ("help me", "conversation", "conversation"),
         ("", "conversation", "conversation"),
-        ("🛑", "conversation", "conversation"),
+        ("🛑", "review", "refusing.emoji"),
+        ("stoop", "review", "typo:STOP"),
+        ("sropp", "review", "typo:STOP"),
+        ("St op svp", "opt_out", "spaced:STOP"),
     ],
 )
 def test_each_step_names_its_rule(text: str, decision: str, rule: str) -> None:
@@ -120,6 +123,21 @@ def test_every_built_in_word_is_read_whatever_keywords_are_active() -> None:
         ("not for me, it's for my daughter", "conversation"),
         ("ya no quiero", "review"),
         ("ya no quiero más, estoy llena", "conversation"),
+        # about something else, though the verbs are those of leaving a list
+        ("Retirez mon mari du contrat", "conversation"),
+        ("I revoke my consent for the surgery", "conversation"),
+        ("Quiero que quiten el cargo", "conversation"),
+        ("Je vous prie de me rappeler demain", "conversation"),
+        ("Peço que me enviem a fatura", "conversation"),
+        ("I revoke my consent to your texts about my invoice", "opt_out"),
+        # for somebody else, or no longer of use; not where more is said
+        ("This is my ex-wife's account", "review"),
+        ("I already have insurance", "review"),
+        ("ugh", "review"),
+        ("ugh the traffic is awful", "conversation"),
+        ("I prefer a letter in the mail", "review"),
+        ("I don't care", "review"),
+        ("I don't care which color", "conversation"),
         # reported, or somebody else's
         ("he said stop texting me", "conversation"),
         ("he said, stop texting me", "conversation"),
