@@ -7,13 +7,44 @@ is written at LOG_LEVEL=DEBUG. Anything that looks like a phone number keeps its
 
 import json
 import logging
+import logging.config
 import re
+import threading
 import traceback
 from collections.abc import Iterator
+from typing import Any
 
-# With a plus, written in any way; or without one, as addresses and queries have it.
+log = logging.getLogger(__name__)
+
+# A character in an address (%2B, or as many bytes as UTF-8 takes for it), in JSON or in what repr() gives. A percent
+# sign before a number that stands alone begins no escape.
+_BYTE = r"(?:%|\\x)"
+_ESCAPE = re.compile(
+    rf"(?!%\d{{10,15}}(?![\w-])){_BYTE}"
+    rf"(?:[cd][0-9a-f]{_BYTE}[89ab][0-9a-f]|e[0-9a-f](?:{_BYTE}[89ab][0-9a-f]){{2}}|[0-9a-f]{{2}})|\\u[0-9a-f]{{4}}",
+    re.IGNORECASE,
+)
+# What else has many digits: days and times, UUIDs, digests and the provider's ids, places in memory.
+_DAY = r"(?:19|20)\d\d-(?:0\d|1[0-2])-[0-3]\d"
+_TIME = r"[0-2]\d:[0-5]\d(?::[0-5]\d)?(?:[.,]\d+)?(?:\ ?(?:Z|[+-]\d\d:?\d\d))?"
+_NEVER_A_NUMBER = rf"""(?:
+    (?<![\d+]) (?: {_DAY} (?:[T\ +_-]{_TIME})? | {_TIME} ) (?!\d)
+    | (?<![^\W_])
+      (?: 0x[0-9a-f]+ | [0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}} | (?:[a-z]{{2}})?[0-9a-f]{{32,128}} )
+      (?![^\W_])
+)"""
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+# Blanks, invisible marks and dashes of any kind too; U+FFFD is what remains of a byte that is no UTF-8.
+_GAP = r"[\s().+/_\-\u200b-\u2015\u202a-\u202f\u2060-\u2069\ufffd]{1,3}"
 _NUMBER = re.compile(
-    r"(?<![\w+])(?:\+|%2B)\d(?:[ ().-]{0,2}\d){6,14}(?!\d)|(?<![\w.-])\d{10,15}(?![\w-])", re.IGNORECASE
+    rf"""
+    (?P<other> {_NEVER_A_NUMBER}
+    | (?<![\d.+]) {_OCTET}(?:\.{_OCTET}){{3}} (?!\.?\d)  # an address of a host
+    | (?<![\d.+]) (?: 0\.\d+ | \d+\.\d+(?=\ ?(?:s|ms|seconds?)\b) ) (?!\.?\d) )  # how long something took
+    | (?<!\d) \+?\d{{10,15}} (?!\d)  # in one piece
+    | (?<!\d) \+?\d{{1,9}} (?!\d) (?: {_GAP} (?!{_NEVER_A_NUMBER}) \d{{1,9}} (?!\d) )*
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 # Exceptions about connections, settings and code: of these the first line is shown. Others quote values ("invalid
 # literal for int(): 'what the contact wrote'"), and what stands below the first line of a database's error is rows.
@@ -21,9 +52,47 @@ _QUOTE_NOTHING = (OSError, ImportError, AttributeError, NameError, TypeError, Me
 _QUOTE_NOTHING_BY_NAME = {"OperationalError", "InterfaceError", "ImproperlyConfigured", "FieldError", "PoolTimeout"}
 
 
+def configure(declared: dict[str, Any]) -> None:
+    """Set logging up as LOGGING declares it. What kills a thread is logged too: Python would print all it says."""
+    logging.config.dictConfig(declared)
+    threading.excepthook = _log_death
+
+
+def _log_death(death: threading.ExceptHookArgs) -> None:
+    if death.exc_value is None or isinstance(death.exc_value, SystemExit):
+        return
+    log.critical("thread %s died", death.thread.name if death.thread else "?", exc_info=death.exc_value)
+
+
 def without_numbers(text: str) -> str:
-    """``text`` with "…0142" in place of anything like +12065550142."""
-    return _NUMBER.sub(lambda found: "…" + re.sub(r"\D", "", found[0])[-4:], text)
+    """``text`` with "…0142" in place of anything like a phone number, however it is written or quoted: 10 to 15
+    digits with up to three blanks or signs between them, or 7 and more after a plus. More than 15 digits in one piece,
+    days, times and ids stay."""
+    said, places = text, list(range(len(text) + 1))
+    for _ in range(2):  # an address may be quoted within another
+        said, places = _unquoted(said, places)
+    shown, end = [], 0
+    for found in _NUMBER.finditer(said):
+        digits = re.sub(r"\D", "", found[0])
+        if not found["other"] and len(digits) >= (7 if found[0].startswith("+") else 10):
+            shown += [text[end : places[found.start()]], f"…{digits[-4:]}"]
+            end = places[found.end()]
+    return "".join([*shown, text[end:]])
+
+
+def _unquoted(text: str, places: list[int]) -> tuple[str, list[int]]:
+    """``text`` with one character for each escape, and the place of each character in what was there at first."""
+    said, begin, end = [], [], 0
+    for escape in _ESCAPE.finditer(text):
+        said += [text[end : escape.start()], _character(escape[0])]
+        begin += places[end : escape.start() + 1]
+        end = escape.end()
+    return "".join([*said, text[end:]]), begin + places[end:]
+
+
+def _character(escape: str) -> str:
+    code = re.sub(r"%|\\[xu]", "", escape, flags=re.IGNORECASE)
+    return chr(int(code, 16)) if escape[1] in "uU" else bytes.fromhex(code).decode(errors="replace")[0]
 
 
 class Plain(logging.Formatter):

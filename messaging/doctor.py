@@ -108,7 +108,15 @@ def _compared(
 
 
 def disk() -> Iterator[Finding]:
-    free = shutil.disk_usage(settings.DATA_DIR).free
+    try:
+        free = shutil.disk_usage(settings.DATA_DIR).free
+    except OSError as error:
+        yield Finding(
+            PROBLEM,
+            f"DATA_DIR can't be looked at ({type(error).__name__}).",
+            "Mount or restore it: evidence, exports and, in the embedded default, the database are kept there.",
+        )
+        return
     if free < LITTLE_ROOM:
         yield Finding(
             PROBLEM if free < NO_ROOM else WARNING,

@@ -8,6 +8,7 @@ receipts the newest ``TAIL`` are looked at, so that a scrape costs the same few 
 import datetime as dt
 import hmac
 import ipaddress
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.db import DatabaseError
 from django.db.models import Count, Max, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.http.request import split_domain_port
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry
@@ -30,6 +32,8 @@ from messaging.models import Message, Receipt, Review
 from messaging.models.message import Direction, MessageStatus
 from messaging.models.review import Doubt
 from reporting.models import Mark, ReportRun
+
+log = logging.getLogger(__name__)
 
 RECENT = dt.timedelta(hours=1)
 TAIL = 50_000
@@ -46,8 +50,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return answer
     registry = CollectorRegistry()
     registry.register(_Tables())
-    if webhooks.folder().is_dir():
-        MultiProcessCollector(registry, path=str(webhooks.folder()))
+    registry.register(_Webhooks())
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
     try:
         return HttpResponse(encode(registry), content_type=content_type)
@@ -61,14 +64,35 @@ def _may_read(request: HttpRequest) -> bool:
         return scheme.lower() == "bearer" and hmac.compare_digest(
             token.strip().encode(), settings.METRICS_TOKEN.encode()
         )
-    # Behind a proxy on this machine everybody seems to be this machine.
-    if {"X-Forwarded-For", "X-Real-Ip", "Forwarded"} & set(request.headers):
+    # Behind a proxy on this machine everybody seems to be this machine. Not every proxy adds each of these, and some
+    # add none but pass on the name that was asked for.
+    if any(name in _OF_PROXIES or name.startswith("X-Forwarded-") for name in request.headers):
         return False
+    name, _ = split_domain_port(request.get_host())
+    return (name == "localhost" or _is_loopback(name.strip("[]"))) and _is_loopback(request.META.get("REMOTE_ADDR", ""))
+
+
+_OF_PROXIES = {"Forwarded", "Via", "X-Real-Ip"}
+
+
+def _is_loopback(written: str) -> bool:
     try:
-        address = ipaddress.ip_address(request.META.get("REMOTE_ADDR", ""))
+        address = ipaddress.ip_address(written)
     except ValueError:
         return False
     return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+class _Webhooks(Collector):
+    """What the web processes of this host measured; nothing where that can't be read."""
+
+    def collect(self) -> Iterable[Metric]:
+        try:
+            return list(MultiProcessCollector(None, path=str(webhooks.folder())).collect())
+        except Exception as error:  # whatever a damaged file makes of it: the tables must still be shown
+            if webhooks.folder().is_dir():
+                log.warning("the times of webhooks can't be read in %s: %r", webhooks.folder(), error)
+            return []
 
 
 class _Tables(Collector):

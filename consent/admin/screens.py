@@ -4,7 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin import ShowFacets, SimpleListFilter, display
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
+from django.db import DataError
 from django.db.models import Model
 from django.forms import BaseForm, ModelForm
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,8 +14,9 @@ from django.template.response import TemplateResponse
 
 from consent.admin.unfold import ChangeList, ModelAdmin, TabularInline
 
-# What a filter beside a list may append to its field.
-_LOOKUPS = frozenset({"exact", "isnull", "id__exact", "gte", "lt", "lte", "year", "month", "day"})
+# What a filter beside a list may append to its field, and the index of days above a list to its own.
+_LOOKUPS = frozenset({"", "__exact", "__isnull", "__id__exact", "__gte", "__lt", "__lte"})
+_DAYS = frozenset({"__year", "__month", "__day"})
 
 
 def plain(field: str, description: str = "") -> Callable[[Any], Any]:
@@ -47,7 +50,7 @@ class Screen(ModelAdmin):
     list_per_page = 50
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        fields = {self.date_hierarchy} if self.date_hierarchy else set()
+        fields = set()
         for each in self.get_list_filter(request):
             if isinstance(each, list | tuple):
                 fields.add(each[0])
@@ -55,13 +58,21 @@ class Screen(ModelAdmin):
                 fields.add(each)
             elif issubclass(each, SimpleListFilter):
                 fields.add(each.parameter_name)
-        return any(lookup == field or lookup in {f"{field}__{one}" for one in _LOOKUPS} for field in fields)
+        offered = {field + one for field in fields for one in _LOOKUPS}
+        if self.date_hierarchy:
+            offered |= {self.date_hierarchy + one for one in _LOOKUPS | _DAYS}
+        return lookup in offered
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SortedAsOffered
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        changelist = super().get_changelist_instance(request)
+        try:
+            changelist = super().get_changelist_instance(request)
+        except (OverflowError, ValueError, DataError) as error:
+            # A number or day beyond all bounds, or NUL for PostgreSQL. Django looks only at what it converts itself,
+            # and so not at the year after the last one; told so, it leads to the whole list.
+            raise IncorrectLookupParameters from error
         if not changelist.query and not changelist.has_active_filters:
             changelist.full_result_count = changelist.result_count  # or Unfold offers "Show all" where all is shown
         return changelist

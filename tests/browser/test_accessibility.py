@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 OFFICERS_SCREENS = {
     "dashboard": "/admin/",
+    "alerts": "/admin/alerts/",
     "contacts": "/admin/consent/contact/",
     "review queue": "/admin/messaging/review/",
     "template": "/admin/messaging/template/1/change/",

@@ -64,8 +64,7 @@ def test_a_day_that_there_is_not_leads_to_the_whole_list(officer: Client, query:
     assert officer.get(answer["Location"]).status_code == 200
 
 
-@pytest.mark.parametrize("lookup", ["year", "gte", "exact", "isnull", "id__exact"])
-@pytest.mark.parametrize("value", ["99999", "0", "x", "9" * 30, "\x00", "-1", "99999-01-01", "0001-01-01"])
+@pytest.mark.parametrize(("lookup", "value"), [("exact", "9" * 30), ("gte", "9" * 30), ("gte", "\x00")])
 def test_no_list_breaks_at_a_value(officer: Client, lookup: str, value: str) -> None:
     for screen in admin.site._registry.values():
         path = f"/admin/{screen.opts.app_label}/{screen.opts.model_name}/"

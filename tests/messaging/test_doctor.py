@@ -8,6 +8,7 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import format_datetime
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -16,6 +17,7 @@ from celery import current_app
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 from django.db import OperationalError, connection
+from django.test import Client
 from django.utils import timezone
 from twilio.http.response import Response
 
@@ -26,7 +28,7 @@ from messaging.models import KeywordResponder, Message, Receipt
 from messaging.provider import ProviderError
 from reporting import figures
 from reporting.models import Mark
-from tests.make import JANE, make_agent, make_line, make_opted_in, make_toll_free
+from tests.make import JANE, make_agent, make_line, make_officer, make_opted_in, make_toll_free
 from tests.world import Phone, inbound_fields, text_in, write
 
 pytestmark = pytest.mark.django_db
@@ -178,6 +180,16 @@ def test_a_disk_that_is_nearly_full(sound: Line, megabytes: int, level: str, mon
     usage = namedtuple("usage", "free")
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage(megabytes << 20))
     assert any(f"has {megabytes:,} MB left" in line for line in problems(level))
+
+
+def test_a_folder_that_is_gone(sound: Line, settings: Any, tmp_path: Path, client: Client) -> None:
+    settings.DATA_DIR = tmp_path / "unmounted"
+    (problem,) = problems()
+    assert "DATA_DIR can't be looked at (FileNotFoundError)" in problem and "Mount" in problem
+    client.force_login(make_officer())
+    answer = client.get("/admin/alerts/")
+    assert answer.status_code == 200
+    assert "DATA_DIR can&#x27;t be looked at" in answer.content.decode()
 
 
 def test_a_database_that_does_not_answer(sound: Line, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,12 @@
 import io
 import json
 import logging
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +28,7 @@ from tests.world import Phone, callback, inbound_fields, post_webhook, sweep, te
 
 pytestmark = pytest.mark.django_db
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "the blue umbrella"
 ROW = f"null value in column x\nDETAIL:  Failing row contains (7, {JANE}, {SECRET}\nand more of it)."
 
@@ -148,6 +154,38 @@ def test_addresses_that_do_not_exist(log: Log) -> None:
     log.clean()
 
 
+@pytest.mark.parametrize(
+    "written",
+    ["(206)555-0142", "206-555-0142", "1 206 555 0142", "x%2B12065550142", "%2B1%20206%20555%200142", "1.206.555.0142"],
+)
+def test_addresses_with_a_number_however_it_is_written(log: Log, written: str) -> None:
+    Client().get(f"/api/v1/contacts/{written}/consents/")
+    assert "/api/v1/contacts/" in log.text and "…0142" in log.text
+    assert not re.search(r"206\D{0,9}555", log.text), log.text
+
+
+def test_a_thread_that_dies() -> None:
+    """Python itself would print the exception with all that it says."""
+    program = f"""
+import threading, django
+django.setup()
+def dies():
+    raise ValueError({SECRET!r})
+def ends():
+    raise SystemExit({SECRET!r})
+for what in (dies, ends):
+    thread = threading.Thread(target=what, name="worker-7")
+    thread.start()
+    thread.join()
+"""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "LOG_LEVEL": "INFO"}
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0
+    assert "CRITICAL config.logging: thread worker-7 died" in run.stderr, run.stderr
+    assert "in dies" in run.stderr and "ValueError" in run.stderr, "type and place"
+    assert "umbrella" not in run.stderr and "in ends" not in run.stderr
+
+
 def test_a_task_that_raises(log: Log) -> None:
     @current_app.task(name=f"test_logs.{id(log)}")
     def stumbles(words: str) -> None:
@@ -230,18 +268,76 @@ def test_json_has_one_object_a_line_and_no_attributes_of_libraries(line: Line) -
         ("tel:+1 (206) 555-0142 or", "tel:…0142 or"),
         ("+49.30.123.4567", "…4567"),
         ("('+12065550142', '+12065550143')", "('…0142', '…0143')"),
-        ("SM00000000000000000000000000000142", "SM00000000000000000000000000000142"),
-        (
-            "text 0c7a1d6e-58a4-4f8e-9c0e-123456789012: error 30007",
-            "text 0c7a1d6e-58a4-4f8e-9c0e-123456789012: error 30007",
-        ),
-        ("receipt 1234567 after 0.1234567890123 s", "receipt 1234567 after 0.1234567890123 s"),
-        ("2026-11-22 05:34:39,123 +0000", "2026-11-22 05:34:39,123 +0000"),
-        ("from 72345", "from 72345"),
+        ("/contacts/(206)555-0142/consents/", "/contacts/(…0142/consents/"),
+        ("/contacts/206-555-0142/consents/", "/contacts/…0142/consents/"),
+        ("/contacts/1 206 555 0142/consents/", "/contacts/…0142/consents/"),
+        ("/contacts/x%2B12065550142/consents/", "/contacts/x…0142/consents/"),
+        ("Jane%20%2B12065550142", "Jane%20…0142"),
+        ("%252B12065550142", "…0142"),
+        ("%25%32%42+12065550142", "%25%32%42…0142"),
+        ("+1+206+555+0142", "…0142"),
+        ("%2B1%20206%20555%200142", "…0142"),
+        ("%2B1%C2%A0206%c2%a0555%C2%A00142", "…0142"),
+        ("+1\u00a0206\u202f555\u20110142", "…0142"),
+        ("\u202a+1 206 555 0142\u202c", "\u202a…0142\u202c"),
+        (repr("+1\u00a0206\u00a0555\u00a00142"), "'…0142'"),
+        (repr("+1\u00a0206\u00a0555\u00a00142".encode()), "b'…0142'"),
+        ("+1 - 206 - 555 - 0142", "…0142"),
+        ("tel-12065550142", "tel-…0142"),
+        ("number_12065550142", "number_…0142"),
+        ("12065550142_x", "…0142_x"),
+        (r"\u002B12065550142", "…0142"),
+        ("%31%32%30%36%35%35%35%30%31%34%32", "…0142"),
+        ("%12065550142%", "%…0142%"),
+        ("%2512065550142", "%…0142"),
+        ("12065550142 12065550143", "…0142 …0143"),
+        ("+1 206 555 0142 +1 206 555 0143", "…0143"),
+        ("12065550142 200 2026-11-22", "…0142 200 2026-11-22"),
+        ("206 555 0142 2026-11-22 07:03:20", "…0142 2026-11-22 07:03:20"),
+        ("+1999-12-31-2345", "…2345"),
     ],
 )
 def test_numbers_keep_their_last_four_digits(written: str, logged: str) -> None:
     assert without_numbers(written) == logged
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-22 05:34:39,123 +0000",
+        "2026-11-22 07:03:20,123 INFO messaging.inbound: it is read",
+        "2026-11-22T07:03:20.123456+00:00",
+        "2026-11-22T07:03:20Z",
+        "at 07:03:20.123456+00:00",
+        "?created__gte=2026-11-22+00%3A00%3A00%2B00%3A00&created__lt=2026-11-23",
+        "consents-2026-11-22-070320.csv",
+        "from 2026-11-22 to 2026-11-23",
+        "2026-11-22/2026-11-23",
+        "line 3 2026-11-22 07:03",
+        '[22/Nov/2026 07:03:20] "GET /healthz HTTP/1.1" 200 15',
+        "text 0c7a1d6e-58a4-4f8e-9c0e-123456789012: error 30007",
+        "export 7 12345678-1234-4123-8123-123456789012 broke off",
+        "/exports/12345678-1234-4123-8123-123456789012/",
+        "next=%2Fexports%2F12345678-1234-4123-8123-123456789012%2F",
+        "next=%252Fexports%252F12345678-1234-4123-8123-123456789012",
+        "12345678123441238123123456789012",
+        "6dcd4ce23d88e2ee9568ba546c007c63d9131c1b1206555014212065550142ab",
+        "sha256:6dcd4ce23d88e2ee9568ba546c007c63d9131c1b1206555014212065550142ab",
+        "SM00000000000000000000000000000142",
+        "/Messages/SM0a1206555014200000000000000000ff.json",
+        "<Line object at 0x7f1206555014>",
+        "receipt 1234567 after 0.1234567890123 s",
+        "succeeded in 12.345678901234567s",
+        "from 72345",
+        "at 192.168.100.200:8000",
+        "%2Fadmin%2F?q=caf%C3%A9 100%",
+        "123456789",
+        "1234567890123456",
+        "a\\u000ab%0Ac",
+    ],
+)
+def test_what_is_no_number_stays_as_it_is(written: str) -> None:
+    assert without_numbers(written) == written
 
 
 def test_check_says_nothing_about_contacts(log: Log, line: Line, jane: Phone) -> None:
