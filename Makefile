@@ -29,7 +29,7 @@ LOCK_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-pg test-browser pictures bench soak check fmt lock clean
+.PHONY: help setup demo test test-pg test-browser pictures bench soak faults check fmt lock clean
 
 help: ## List these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | \
@@ -81,6 +81,10 @@ bench: setup ## Measure against the limits, on PostgreSQL, about fifteen minutes
 
 soak: setup ## Play many random histories against the rules of what must never happen (HISTORIES=300)
 	@$(EMBEDDED) $(TEST_KEYS) HISTORIES=$${HISTORIES:-300} $(BIN)/python -m pytest tests/messaging/test_never.py $(ARGS)
+
+faults: setup ## Kill and starve the running engine, on PostgreSQL and a Redis of its own (FAULTS_SCALE=long for hours)
+	@$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+		FAULTS_SCALE="$${FAULTS_SCALE:-short}" $(BIN)/python -m pytest -s -m faults tests/faults $(ARGS)
 
 check: setup ## Format, lint, types, migrations, then the tests
 	$(BIN)/ruff format --check .
