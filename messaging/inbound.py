@@ -15,7 +15,7 @@ from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review
+from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review, turns
 from messaging.keywords import Meaning, Reading
 from messaging.models import Conversation, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
@@ -353,6 +353,8 @@ def settle_waiting() -> None:
     last = ""
     while page := _numbers_after(last):
         for number in page:
+            if turns.ending.is_set():
+                return
             settle_number(number)
         last = page[-1]
 

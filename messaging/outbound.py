@@ -22,7 +22,7 @@ from consent import clock, gate
 from consent.gate import Purpose, Reason, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
-from messaging import automatic, bell, facts, footer, opt_in, outcomes, provider, rendering, text
+from messaging import automatic, bell, facts, footer, opt_in, outcomes, provider, rendering, text, turns
 from messaging.automatic import STATUS_FOR
 from messaging.models import Conversation, Message, SavedTextVersion, TemplateVersion
 from messaging.models.message import DOES_NOT_WAIT, Direction, MessageQuerySet, MessageStatus
@@ -34,8 +34,10 @@ S = MessageStatus
 
 TOO_LATE = "It could not leave in time and would only confuse now."
 
-# How many conversations are looked at together.
-PAGE = 500
+# How many conversations are looked at together, and how many texts leave in one before the next has its turn: few,
+# since an opt-out confirmation that comes in meanwhile has five minutes to leave.
+PAGE = 100
+A_TURN = 5
 # Twilio takes no more.
 LONGEST_TEXT = rendering.LONGEST_TEXT
 
@@ -298,32 +300,40 @@ def send_due() -> int:
 
 def _conversations_with_due_texts() -> Iterator[list[int]]:
     """Page by page, so that conversations in which nothing can move hide none behind them. What must leave within
-    minutes comes first."""
-    due = Message.objects.due(timezone.now()).filter(~Q(conversation__messages__status=S.SENDING))
-    for texts in (due.filter(purpose__in=DOES_NOT_WAIT), due.exclude(purpose__in=DOES_NOT_WAIT)):
-        last = 0
-        while page := list(
-            texts.filter(conversation__gt=last)
-            .order_by("conversation")
-            .values_list("conversation", flat=True)
-            .distinct()[:PAGE]
-        ):
-            yield page
-            last = page[-1]
+    minutes comes first, and what of it came in meanwhile before each further page."""
+    last_urgent = last = 0
+    while True:
+        urgent = _due().filter(purpose__in=DOES_NOT_WAIT).order_by("pk").values_list("pk", "conversation")
+        while page := list(urgent.filter(pk__gt=last_urgent)[:PAGE]):
+            last_urgent = page[-1][0]
+            yield list({conversation: None for _, conversation in page})
+        others = _due().exclude(purpose__in=DOES_NOT_WAIT).filter(conversation__gt=last).order_by("conversation")
+        conversations = list(others.values_list("conversation", flat=True).distinct()[:PAGE])
+        if not conversations:
+            return
+        yield conversations
+        last = conversations[-1]
+
+
+def _due() -> MessageQuerySet:
+    return Message.objects.due(timezone.now()).filter(~Q(conversation__messages__status=S.SENDING))
 
 
 def _send_conversation(conversation_pk: int) -> int:
     """In a thread of its own, with a database connection of its own."""
     try:
-        return send_conversation(conversation_pk)
+        return send_conversation(conversation_pk, most=A_TURN)
     finally:
         connections.close_all()
 
 
-def send_conversation(conversation_pk: int) -> int:
-    """Send what is due in one conversation, one text after the other. Returns the number of calls made."""
+def send_conversation(conversation_pk: int, most: int | None = None) -> int:
+    """Send what is due in one conversation, one text after the other, at most so many. Returns how many calls it made.
+
+    A process that is told to end claims nothing more; what waits is found by the next one.
+    """
     calls = 0
-    while claimed := claim(conversation_pk):
+    while calls != most and not turns.ending.is_set() and (claimed := claim(conversation_pk)):
         calls += 1
         if not _send(claimed):
             break

@@ -1,8 +1,8 @@
 """The time rule of PRODUCT.md, applied again once the provider's clock is known: who texted START and STOP is where the
 later of the two leaves them, whichever reached us first.
 
-The provider's times are whole seconds. Within one second they contradict nothing, so the order in which the texts were
-read stands; where that was an opt-out after the START, it counts, for a tie is out.
+The provider's times are whole seconds. Within one second nobody knows which was said last: a tie is out, in whatever
+order the texts reached us.
 Everything here runs under the contact's lock.
 """
 
@@ -63,7 +63,7 @@ def _on(conversation: Conversation, receipts: set[int | None]) -> None:
     if not outs:
         return
     out = max(outs, key=lambda each: (each.at, each.entry.seq))
-    if decided in starts and (out.at, out.entry.seq) > (start.at, start.entry.seq):
+    if decided in starts and out.at >= start.at:
         _opt_out(conversation, out)
     elif decided in outs and decided.receipt and start.at > out.at:
         _opt_in(conversation, start, out.at)

@@ -3,6 +3,9 @@
 import threading
 from collections.abc import Callable
 
+# Set when the process is told to end (config.celery): who works through a queue takes nothing more from it.
+ending = threading.Event()
+
 
 class Turn:
     """Guards ``work`` against running twice at once in this process. Thread-safe.

@@ -1,11 +1,12 @@
 """Who can't be served stands in nobody's way, however many they are: each queue is looked through to its end."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from messaging import inbound, outbound
+from messaging import inbound, outbound, turns
 from messaging.models import Message, Receipt
 from tests.make import JANE, OMAR, ago, make_agent, make_line
 from tests.world import Phone, standing, text_in
@@ -27,6 +28,50 @@ BEFORE_THEM = {
     "of unknown fate": lambda: {"status": "unknown"},
     "turned away for now": lambda: {"status": "queued", "not_before": ago(hours=-1)},
 }
+
+
+@pytest.mark.django_db
+def test_a_confirmation_that_comes_in_meanwhile_leaves_before_the_next_page(jane: Phone) -> None:
+    """It has five minutes; behind a long queue it would leave too late, or never."""
+    line = make_line(mode="disclaimer")
+    ann = make_agent(line)
+    for number in CROWD:
+        outbound.submit(line=line, to=number, body="hello", author=ann)
+    pages = outbound._conversations_with_due_texts()
+    first = next(pages)
+    text_in(JANE, line, "STOP")
+    inbound.settle_waiting()
+    confirmation = Message.objects.get(purpose="opt_out_confirmation")
+    assert next(pages) == [confirmation.conversation_id]
+    rest = [conversation for page in pages for conversation in page]
+    assert len({*first, *rest}) == len(first) + len(rest) == len(CROWD), "the others follow, each once"
+
+
+@pytest.mark.django_db
+def test_a_long_conversation_lets_others_have_their_turn(jane: Phone) -> None:
+    line = make_line(mode="disclaimer")
+    ann = make_agent(line)
+    texts = [outbound.submit(line=line, to=JANE, body=f"no. {serial}", author=ann) for serial in range(8)]
+    assert outbound.send_conversation(texts[0].conversation_id, most=3) == 3
+    assert outbound.send_conversation(texts[0].conversation_id) == 6, "the disclaimer and eight texts"
+
+
+@pytest.mark.django_db
+def test_who_is_told_to_end_takes_nothing_more(jane: Phone, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = make_line(mode="disclaimer")
+    text = outbound.submit(line=line, to=JANE, body="hello", author=make_agent(line))
+    receipt = text_in(OMAR, line, "hello")
+    ending = threading.Event()
+    ending.set()
+    monkeypatch.setattr(turns, "ending", ending)
+    assert outbound.send_conversation(text.conversation_id) == 0
+    inbound.settle_waiting()
+    receipt.refresh_from_db()
+    assert receipt.settled_at is None
+    ending.clear()
+    inbound.settle_waiting()
+    receipt.refresh_from_db()
+    assert receipt.settled_at and outbound.send_conversation(text.conversation_id) == 2
 
 
 @pytest.mark.django_db(transaction=True)  # senders are threads: they see only what is committed
