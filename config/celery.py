@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, worker_init, worker_shutting_down
+from celery.signals import beat_init, worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -24,11 +24,3 @@ def refuse_unsafe_settings(**kwargs: Any) -> None:
         refuse_unsafe_settings()
     except ImproperlyConfigured as error:
         raise SystemExit(str(error)) from error  # Celery swallows ordinary exceptions of signal handlers
-
-
-@worker_shutting_down.connect
-def take_nothing_more(**kwargs: Any) -> None:
-    """What is under way is finished, what waits is left to other workers: so a deployment ends within seconds."""
-    from messaging import turns
-
-    turns.ending.set()

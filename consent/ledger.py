@@ -71,7 +71,7 @@ def asked(request: OptInRequest, proof: Proof, *, at: dt.datetime, expires_after
     before = consent.status
     if request.outcome == RequestOutcome.OPEN:
         if consent.status == Status.NOT_DEFINED:
-            consent.status, consent.since, consent.source = Status.PENDING, at, request.channel
+            consent.status, consent.since, consent.source = Status.PENDING, at, proof.channel
         consent.request_state = RequestState.SENT
     _append(consent, EntryKind.ASKED, before, proof, occurred_at=at)
 

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-# Set when the process is told to end (config.celery): who works through a queue takes nothing more from it.
+# Set when the process is told to end (messaging.tasks): who works through a queue takes nothing more from it.
 ending = threading.Event()
 
 

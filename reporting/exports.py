@@ -146,7 +146,7 @@ def stream(run: ReportRun) -> Iterator[bytes]:
     except GeneratorExit:
         state, problem = State.CANCELLED, "The reader went away before its end."
         raise
-    except Exception:
+    except Exception:  # whatever it was: the server would end the answer as if it were whole
         log.exception("export %s broke off", run.uuid)
         if run.format != ReportRun.Format.XLSX:
             yield f"\nINCOMPLETE: {problem} Export it again.\n".encode()
@@ -311,7 +311,7 @@ def _make(run: ReportRun) -> None:
         kept = _end(ours, run, content, written, State.DONE)  # unless it was cancelled in this very moment
     except Stopped:
         pass
-    except Exception:
+    except Exception:  # tried again, and given up in the end: one file must not keep the others from being made
         log.exception("export %s could not be made", run.uuid)
         if run.tries >= MOST_TRIES:
             _give_up(ours, run)
