@@ -199,8 +199,9 @@ def export_funnel(request: HttpRequest) -> Any:
     form, wanted = FunnelForm(user, request.POST), request.POST.get("format")
     if wanted not in snapshot.FORMATS:
         return HttpResponseBadRequest("There is no such format.")
+    valid = form.is_valid()
     back = reverse("admin:reporting_funnel") + form.address()
-    if not form.is_valid():
+    if not valid:
         return HttpResponseRedirect(back)  # which says what is wrong
     origin = ReportRun.Origin.ADMIN
     run = exports.begin(form.filters, format=wanted, origin=origin, user=user, by=form.compared_by)
