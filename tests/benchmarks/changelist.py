@@ -8,18 +8,14 @@ measured too; no bar is set for them.
 
 import argparse
 import json
-import os
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-os.environ.setdefault("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/optline")
+from tests.benchmarks import ground
 
-import django
-
-django.setup()
+ground.prepare()
 
 from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -122,6 +118,7 @@ def main() -> None:
 
 def measure(many: int) -> list[dict[str, Any]]:
     assert not search.missing(connection), "the indexes for searching are missing"
+    ground.give_defaults()
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(User.objects.create_superuser("root"))
     _run(LINES)

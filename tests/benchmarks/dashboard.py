@@ -12,21 +12,12 @@ import statistics
 import time
 from collections.abc import Callable
 
-import django
+from tests.benchmarks import ground
 
 BAR = 2.0
 FEW, MANY = 1_000, 1_000_000
 RUNS = 15
 STATUSES = ["opted_in", "opted_in", "opted_out", "pending", "not_defined"]
-_GIVEN = {
-    "DATABASE_URL": "postgres://postgres@127.0.0.1:5432/postgres",
-    "REDIS_URL": "redis://127.0.0.1:6379/0",  # named, never spoken to
-    "SIMULATOR": "true",
-    "SECRET_KEY": "only-for-benchmarks-abcdefghijklmnopqrstuvwxyz-0123456789",
-    "SUPPRESSION_KEY": "only-for-benchmarks-0123456789-abcdefghijklmnopqrstuvwxyz",
-    "DJANGO_SETTINGS_MODULE": "config.settings",
-}
-
 # Each consent has its contact and its entry; every second contact was asked, every fourth has a text. Who opted out did
 # so by text, after three texts of ours. Times go back a year, evenly, so that the days that the page shows hold their
 # share of it.
@@ -118,6 +109,7 @@ def measure() -> dict[str, object]:
     from reporting.models import Mark
     from tests.make import make_line
 
+    ground.give_defaults()
     lines = [make_line(f"+1206555010{serial}", name=f"Line {serial}").pk for serial in range(4)]
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
@@ -166,12 +158,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    os.environ.update({name: os.environ.get(name) or value for name, value in _GIVEN.items()})
-    django.setup()
+    ground.prepare()
     from django.db import connection
     from django.test.utils import setup_test_environment
 
-    assert connection.vendor == "postgresql", "DATABASE_URL must name a PostgreSQL database"
     setup_test_environment()
     given = connection.settings_dict["NAME"]
     connection.settings_dict["TEST"]["NAME"] = f"optline_benchmark_{os.getpid()}"
