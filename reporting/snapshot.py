@@ -288,13 +288,15 @@ def one_moment() -> Iterator[dt.datetime]:
             cursor.execute("SELECT now()")
             yield cursor.fetchone()[0]
     else:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")  # Django's own would be IMMEDIATE, and keep all writers waiting
-            try:
+        connection.ensure_connection()
+        mode, connection.transaction_mode = connection.transaction_mode, "DEFERRED"  # IMMEDIATE keeps writers waiting
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                connection.transaction_mode = mode
                 cursor.execute("SELECT 1 FROM consent_line LIMIT 1")  # from here on the moment stands still
                 yield timezone.now()
-            finally:
-                cursor.execute("COMMIT")
+        finally:
+            connection.transaction_mode = mode
 
 
 def rows(filters: Filters, cells: Cells = Cells()) -> Iterator[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from messaging.demo.actors import Phones
 from messaging.models import Message, Receipt
 from messaging.models.message import MessageStatus
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 FIRST_SWEEP_SECONDS = 60.0  # worker and beat may still be starting
 _POLL_SECONDS = 0.03
 ABOUT_TO_LEAVE = (MessageStatus.QUEUED, MessageStatus.DEFERRED, MessageStatus.SENDING)

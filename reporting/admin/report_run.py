@@ -205,7 +205,7 @@ def export_funnel(request: HttpRequest) -> Any:
         return HttpResponseRedirect(back)  # which says what is wrong
     origin = ReportRun.Origin.ADMIN
     run = exports.begin(form.filters, format=wanted, origin=origin, user=user, by=form.compared_by)
-    return exports.response(run)
+    return progress.handed_over(request, run, back)
 
 
 def _for_exporters(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import math
+import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,8 +26,9 @@ from consent.models import Contact, Line, OptInRequest, User
 from consent.vocabulary import Channel, Language, RequestKind, RequestOutcome
 from messaging.models import Template
 from messaging.wordings import Kind
-from reporting import files, funnel
+from reporting import exports, files, funnel
 from reporting.funnel import By, Content, Filters, Row, cells, columns, table, total
+from reporting.models import ReportRun
 from tests.make import make_agent, make_line
 from tests.world import Clock, Phone, sweep, write
 
@@ -489,3 +491,24 @@ def test_unbroken_periods_have_those_in_which_nothing_was_sent(by: By, sent: lis
     assert [row.value for row in found] == values
     assert [row for row in found if row.sent] == rows
     assert all(row.rate is None and row.label for row in found if not row.sent)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_is_whole_on_a_connection_that_did_nothing_before() -> None:
+    """A server's new thread: what Django finds out about the database it must find out inside our one moment, too."""
+    line = make_line()
+    make_request(line, outcome=O.ACCEPTED, took=minutes(1))
+    run = exports.begin(Filters([line]), format="csv", origin=ReportRun.Origin.API, user=None, by=By.LINE)
+    made: list[bytes] = []
+
+    def make() -> None:
+        try:
+            made.extend(exports.stream(run))
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join(20)
+    run.refresh_from_db()
+    assert (run.state, run.rows) == (ReportRun.State.DONE, 1), b"".join(made)
