@@ -37,6 +37,11 @@ COVERED = (
 )
 
 
+# Covered where they hold something. Entries older than such a column keep the hash they were written with.
+COVERED_WHERE_SET = ("until",)
+READ = (*COVERED, *COVERED_WHERE_SET)
+
+
 def canonical(value: Any) -> bytes:
     """Compact JSON with sorted keys. Raises TypeError on a float or on what JSON has no word for."""
     return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -44,7 +49,9 @@ def canonical(value: Any) -> bytes:
 
 def entry_hash(values: Mapping[str, Any]) -> str:
     """The hash of an entry; ``values`` has at least the keys of COVERED, as read from the database."""
-    return hashlib.sha256(TAG + canonical({name: values[name] for name in COVERED})).hexdigest()
+    covered = {name: values[name] for name in COVERED}
+    covered |= {name: values[name] for name in COVERED_WHERE_SET if values.get(name) is not None}
+    return hashlib.sha256(TAG + canonical(covered)).hexdigest()
 
 
 def evidence_digest(salt: bytes, data: Mapping[str, Any]) -> str:

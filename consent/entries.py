@@ -78,7 +78,7 @@ def write(
     )
     entry.hash = chain.entry_hash(_values(entry))
     entry.save()
-    stored = LedgerEntry.objects.filter(pk=entry.pk).values(*chain.COVERED).get()
+    stored = LedgerEntry.objects.filter(pk=entry.pk).values(*chain.READ).get()
     if chain.entry_hash(stored) != entry.hash:
         raise AuditRowError(f"The database stored entry {entry.seq} otherwise than it was written.")
     Contact.objects.filter(pk=contact.pk).update(ledger_seq=entry.seq, ledger_head=entry.hash)
@@ -86,5 +86,5 @@ def write(
 
 
 def _values(entry: LedgerEntry) -> dict[str, Any]:
-    own = {name: getattr(entry, name) for name in chain.COVERED if "__" not in name}
+    own = {name: getattr(entry, name) for name in chain.READ if "__" not in name}
     return {**own, "contact__uuid": entry.contact.uuid, "line__uuid": entry.line.uuid if entry.line else None}

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
 
-from consent.vocabulary import LEVEL_RANK, Mode, Status
+from consent.vocabulary import LEVEL_RANK, Level, Mode, NumberList, Status
 
 # PRODUCT "Named exemptions" and "Rules around the flows".
 CONFIRMATION_WINDOW = dt.timedelta(minutes=5)  # 47 CFR 64.1200(a)(12)
@@ -36,6 +36,7 @@ class Reason(StrEnum):
     LINE_UNREGISTERED = "line_unregistered"
     UNREACHABLE = "unreachable"
     OPTED_OUT = "opted_out"
+    SCRUB_LIST = "scrub_list"
     UNDER_REVIEW = "under_review"
     REQUEST_LIMIT = "request_limit"
     CONSENT_PENDING = "consent_pending"
@@ -79,6 +80,20 @@ _PASSES_QUIET_HOURS = frozenset(
         Purpose.DISCLAIMER_THEIRS,
     }
 )
+# What answers something that the contact did themselves is no solicitation, whatever registry they are in.
+_ANSWERS_THEM = frozenset(
+    {
+        Purpose.OPT_OUT_CONFIRMATION,
+        Purpose.HELP_REPLY,
+        Purpose.OPT_IN_CONFIRMATION,
+        Purpose.REQUEST_THEIRS,
+        Purpose.CONFIRM_SIGN_UP,
+        Purpose.DISCLAIMER_THEIRS,
+        Purpose.WAY_BACK,
+        Purpose.RESPONDER_REPLY,
+    }
+)
+_DUE_TO_ANYBODY = frozenset({Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY})
 PASSES_CAP_AND_PACE = frozenset({Purpose.OPT_OUT_CONFIRMATION, Purpose.HELP_REPLY})
 
 
@@ -116,6 +131,7 @@ class Facts:
     level: str = ""
     required_level: str = ""  # empty: no limit set
     consent_until: dt.datetime | None = None
+    listed_on: frozenset[str] = frozenset()  # the lists that marketing is scrubbed against and that name them
     quiet_until: dt.datetime | None = None
     wrote_at: dt.datetime | None = None
     marketing: bool = False
@@ -150,6 +166,7 @@ def decide(facts: Facts) -> Decision:
     return (
         _barred(facts)
         or _opted_out(facts)
+        or _scrubbed(facts)
         or _consent(facts)
         or _timing(facts)
         or Decision(Verdict.SEND, Reason.ALLOWED, "May be sent.")
@@ -262,6 +279,43 @@ def _within_confirmation_window(facts: Facts) -> bool:
     return facts.opted_out_at is not None and facts.now <= facts.opted_out_at + CONFIRMATION_WINDOW
 
 
+def _scrubbed(facts: Facts) -> Decision | None:
+    """The policy for lists that marketing texts are scrubbed against. It concerns marketing lines alone.
+
+    Known litigators get nothing but the answer to their own STOP or HELP, whatever they consented to: that list is the
+    organisation's own caution. The national do-not-call registry is overridden by written consent on the line (47 CFR
+    64.1200(c)(2)(ii) wants "prior express invitation or permission" in a signed, written agreement), not by a mere YES;
+    what answers the contact's own act is no solicitation. A number that no list names is not held back.
+    """
+    if not facts.marketing:
+        return None
+    if NumberList.LITIGATOR in facts.listed_on and facts.purpose not in _DUE_TO_ANYBODY:
+        return Decision(
+            Verdict.REFUSE,
+            Reason.SCRUB_LIST,
+            "This number is on the list of known litigators. Marketing lines don't text it, whatever was agreed.",
+        )
+    written = facts.status == Status.OPTED_IN and facts.level == Level.WRITTEN and not has_ended(facts)
+    if NumberList.DO_NOT_CALL in facts.listed_on and facts.purpose not in _ANSWERS_THEM and not written:
+        return Decision(
+            Verdict.REFUSE,
+            Reason.SCRUB_LIST,
+            "This number is in the national do-not-call registry. A marketing line may text it only with the contact's "
+            "written consent to texts from this line.",
+        )
+    return None
+
+
+def has_ended(facts: Facts) -> bool:
+    """The contact is opted in, but that consent was given for a time which is over."""
+    return facts.status == Status.OPTED_IN and facts.consent_until is not None and facts.now >= facts.consent_until
+
+
+def must_be_renewed(facts: Facts) -> bool:
+    """The contact is opted in, but has to be asked again: the consent has ended, or is too low for the line."""
+    return facts.status == Status.OPTED_IN and _lacking(facts) is not None
+
+
 def _consent(facts: Facts) -> Decision | None:
     if facts.purpose is Purpose.HELP_REPLY and facts.help_replies_today < HELP_REPLIES_A_DAY:
         return None
@@ -283,7 +337,7 @@ def _consent(facts: Facts) -> Decision | None:
         return Decision(
             Verdict.REFUSE,
             Reason.REQUEST_LIMIT,
-            "The contact has not agreed to texts and was asked as often as the rules allow. "
+            f"{_why_asked(facts)} and was asked as often as the rules allow. "
             f"They can be asked again from {until.astimezone(dt.UTC):%d %B %Y, %H:%M} UTC.",
             until,
         )
@@ -295,24 +349,38 @@ def _consent(facts: Facts) -> Decision | None:
 def _passes_missing_consent(facts: Facts) -> bool:
     if facts.status == Status.NOT_DEFINED and facts.purpose is Purpose.DISCLAIMER_THEIRS:
         return True
+    if facts.status == Status.OPTED_IN and facts.purpose is Purpose.OPT_IN_CONFIRMATION:
+        return True  # who opts in is told so, also where the line needs a firmer consent for everything else
     return facts.purpose is Purpose.RESPONDER_REPLY
 
 
-def _lacking(facts: Facts) -> Decision | None:
-    """What the contact's consent lacks for an ordinary text, or None."""
+def _why_asked(facts: Facts) -> str:
+    if has_ended(facts):
+        return "The contact agreed to texts for a time that is over"
     if facts.status == Status.OPTED_IN:
-        if facts.consent_until and facts.now >= facts.consent_until:
+        return "The contact has not given the firmer consent that this line needs"
+    return "The contact has not agreed to texts"
+
+
+def _lacking(facts: Facts) -> Decision | None:
+    """What the contact's consent lacks for an ordinary text, or None. In disclaimer mode nobody needs to consent, so
+    that consent which has ended can't make it worse."""
+    if facts.mode == Mode.DISCLAIMER:
+        return None
+    if facts.status == Status.OPTED_IN:
+        asked = "They were asked and have not answered; this is held until they say YES." if facts.request_open else ""
+        if has_ended(facts):
             return Decision(
-                Verdict.HOLD, Reason.CONSENT_EXPIRED, "The contact's consent has ended. They are asked again first."
+                Verdict.HOLD,
+                Reason.CONSENT_EXPIRED,
+                f"The contact's consent has ended. {asked or 'They are asked again first.'}",
             )
         if LEVEL_RANK[facts.level] < LEVEL_RANK[facts.required_level]:
             return Decision(
                 Verdict.HOLD,
                 Reason.LEVEL_TOO_LOW,
-                "This line needs a firmer consent than the contact gave. They are asked for it first.",
+                f"This line needs a firmer consent than the contact gave. {asked or 'They are asked for it first.'}",
             )
-        return None
-    if facts.mode == Mode.DISCLAIMER:
         return None
     if facts.status == Status.PENDING or facts.request_open:
         return Decision(

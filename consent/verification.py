@@ -54,7 +54,7 @@ def verify() -> Iterator[Fault]:
 
 
 def _entries(rows: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
-    return rows.order_by("contact_id", "seq").values("id", "contact_id", "line_id", "hash", *chain.COVERED)
+    return rows.order_by("contact_id", "seq").values("id", "contact_id", "line_id", "hash", *chain.READ)
 
 
 def _head(contact_pk: int) -> dict[str, Any]:

@@ -103,6 +103,19 @@ class Scope(models.TextChoices):
     ALL = "all", "Every line"
 
 
+class NumberList(models.TextChoices):
+    """What others say about numbers: carriers, registries, and those who sell lists."""
+
+    DEACTIVATED = "deactivated", "Deactivated numbers"
+    REASSIGNED = "reassigned", "Reassigned numbers"
+    DO_NOT_CALL = "do_not_call", "National do-not-call registry"
+    LITIGATOR = "litigator", "Known litigators"
+
+
+# Those that marketing texts are matched against (consent.gate). The others change contacts when they come in.
+SCRUB_LISTS = (NumberList.DO_NOT_CALL, NumberList.LITIGATOR)
+
+
 class EntryKind(models.TextChoices):
     ASKED = "asked", "Opt-in request sent"
     CAPTURED = "captured", "Sign-up captured, waiting for YES"
@@ -117,6 +130,11 @@ class EntryKind(models.TextChoices):
     OPT_OUT_OUTDATED = "opt_out_outdated", "Opt-out overruled by the contact's own later opt-in"
     REVIEW_OPENED = "review_opened", "Put under review"
     REVIEW_CLOSED = "review_closed", "Review closed"
+    CONSENT_ENDED = "consent_ended", "Consent ended"
+    SUSPENDED = "suspended", "Consent suspended: the number may be somebody else's"
+    RESUMED = "resumed", "Consent holds again: the number is still theirs"
+    UNREACHABLE = "unreachable", "Number can't be reached any more"
+    REACHABLE = "reachable", "Number can be reached again"
     DO_NOT_CONTACT = "do_not_contact", "Put on the do-not-contact list"
     DO_NOT_CONTACT_LIFTED = "do_not_contact_lifted", "Taken off the do-not-contact list"
     EVIDENCE_ERASED = "evidence_erased", "Evidence erased"

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from consent import gate
 from consent.gate import Purpose
-from consent.models import Contact, DoNotContact, LedgerEntry, Line, OptInRequest, Organisation
+from consent.models import Contact, DoNotContact, LedgerEntry, Line, OptInRequest, Organisation, ScrubResult
 from consent.vocabulary import (
     Category,
     Channel,
@@ -39,8 +39,8 @@ def gather(
     """The facts about a text from ``line`` to ``number``, read in statements that begin when this is called.
 
     For a decision that counts the caller holds the contact's lock. ``contact`` may be None for a number never seen.
-    ``text`` is the text in question, so that it is not counted against its own limits. Pace, expiry and required level
-    have no data yet: no limit set.
+    ``text`` is the text in question, so that it is not counted against its own limits. Pace has no data
+    yet: no limit set.
     """
     return gather_for([line], number, purpose=purpose, contact=contact, text=text, now=now)[line.pk]
 
@@ -98,6 +98,9 @@ def gather_for(
             if contact and purpose is Purpose.HELP_REPLY
             else 0,
             level=found["c__level"] or "",
+            required_level=found["required_level"],
+            consent_until=found["c__until"],
+            listed_on=ScrubResult.objects.lists_naming(number) if line.category == Category.MARKETING else frozenset(),
             marketing=line.category == Category.MARKETING,
             **vars(timings[line.pk]),
         )
@@ -136,11 +139,13 @@ def _states(lines: Sequence[Line], contact: Contact | None, number: str) -> Iter
             "active",
             "opened_at",
             "registration",
+            "required_level",
             "request_limit",
             "request_pause",
             "c__status",
             "c__source",
             "c__level",
+            "c__until",
             "c__opted_out_at",
             "c__blocked_at_provider",
             "c__review_since",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from consent import gate
 from consent.gate import Facts, Purpose, Reason
 from consent.models import Line
-from consent.vocabulary import Language, Level, LineKind, Registration, RequestOutcome, Status
+from consent.vocabulary import Language, Level, LineKind, NumberList, Registration, RequestOutcome, Status
 from messaging import explanations
 from messaging.wordings import Kind
 from reporting import figures
@@ -44,6 +44,7 @@ _REFUSED_FOR = {
     Reason.LINE_UNREGISTERED: Facts(now=_NOW, line_registered=False),
     Reason.UNREACHABLE: Facts(now=_NOW, unreachable="?"),
     Reason.OPTED_OUT: Facts(now=_NOW, status=Status.OPTED_OUT),
+    Reason.SCRUB_LIST: Facts(now=_NOW, marketing=True, listed_on=frozenset({NumberList.DO_NOT_CALL})),
     Reason.UNDER_REVIEW: Facts(now=_NOW, under_review=True),
     Reason.REQUEST_LIMIT: Facts(now=_NOW, request_limit=0),
     Reason.CONSENT_PENDING: Facts(now=_NOW, request_open=True),

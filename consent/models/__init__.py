@@ -4,6 +4,7 @@ from consent.models.holiday import Holiday
 from consent.models.kept_file import KeptFile
 from consent.models.ledger import Evidence, LedgerEntry
 from consent.models.line import Line
+from consent.models.number_lists import ListImport, ReassignmentAnswer, ScrubResult
 from consent.models.organisation import Organisation
 from consent.models.quiet_hours import ContactCap, SendingHours
 from consent.models.user import User
@@ -18,8 +19,11 @@ __all__ = [
     "KeptFile",
     "LedgerEntry",
     "Line",
+    "ListImport",
     "OptInRequest",
     "Organisation",
+    "ReassignmentAnswer",
+    "ScrubResult",
     "SendingHours",
     "Tag",
     "User",

@@ -27,6 +27,12 @@ class Consent(models.Model):
     since = models.DateTimeField(null=True)
     source = models.CharField(max_length=10, choices=Channel.choices, blank=True)
     level = models.CharField(max_length=8, choices=Level.choices, blank=True)
+    # When the consent ends, or ended; the status stays what it is, and the gate asks again (consent.ending).
+    until = models.DateTimeField("valid until", null=True)
+    # The end was recorded, once, for people to see.
+    ended_at = models.DateTimeField("end recorded", null=True)
+    # The number changed hands: ``until`` is when that became known, whatever end was agreed before.
+    suspended_at = models.DateTimeField("suspended since", null=True)
     request_state = models.CharField(max_length=10, choices=RequestState.choices, default=RequestState.NOT_SENT)
     told_at = models.DateTimeField("told how to stop", null=True)
     # The two times the rule "an opt-in counts only if it is later than the last opt-out" compares.
@@ -52,6 +58,9 @@ class Consent(models.Model):
             models.Index(fields=["line", "status"]),
             models.Index(fields=["line", "contact"]),  # a line's contacts in order, for pages and exports
             models.Index(fields=["contact"], condition=Q(review_since__isnull=False), name="consents_under_review"),
+            models.Index(
+                fields=["until"], condition=Q(until__isnull=False, ended_at__isnull=True), name="consents_that_end"
+            ),
         ]
         permissions = [
             ("record_consent", "Can record consent given elsewhere"),
@@ -106,6 +115,8 @@ class OptInRequest(models.Model):
     )
     # The consent a YES gives, as the wording that is sent declares.
     level = models.CharField(max_length=8, choices=Level.choices, default=Level.EXPRESS)
+    # When that consent ends: what was agreed elsewhere and is confirmed by the YES may have an end.
+    consent_until = models.DateTimeField(null=True)
     wording = models.UUIDField("wording version", null=True)
     batch = models.CharField(
         "import batch", max_length=80, blank=True, help_text="The import that it came from, if any."

@@ -40,6 +40,12 @@ class Contact(models.Model):
         REASSIGNED = "reassigned", "Given to somebody else"
         NOT_MOBILE = "not_mobile", "Can't receive texts"
 
+    class FoundBy(models.TextChoices):
+        DELIVERY = "delivery", "A text that failed"
+        PROVIDER = "provider", "The provider's list of deactivated numbers"
+        DATABASE = "database", "An answer about reassigned numbers"
+        PERSON = "person", "Recorded by hand"
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     number = models.CharField("mobile number", max_length=16, unique=True)
     first_name = models.CharField(max_length=60, blank=True)
@@ -66,7 +72,12 @@ class Contact(models.Model):
         help_text="Where they live, if you know it. Empty: as the postal code says, or else the number.",
     )
     tags = models.ManyToManyField("consent.Tag", blank=True, related_name="contacts")
+    # Written by consent.ledger, with an entry for each change.
     unreachable = models.CharField(max_length=12, choices=Unreachable.choices, blank=True)
+    unreachable_since = models.DateTimeField(null=True, editable=False)
+    unreachable_source = models.CharField(
+        "unreachable according to", max_length=12, choices=FoundBy.choices, blank=True, db_default="", default=""
+    )
     created = models.DateTimeField(auto_now_add=True)
     # Where this contact's chain of ledger entries ends. Written by consent.ledger alone.
     ledger_seq = models.PositiveIntegerField(default=0, editable=False)

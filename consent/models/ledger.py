@@ -43,8 +43,8 @@ class LedgerEntry(AuditRow):
     """One change of consent, never changed, never deleted. Holds no personal data: words and numbers are Evidence.
 
     Entries of a contact form a chain: each hash covers the one before it (consent.chain). An entry about a line holds
-    what the state was after it (``status_to``, ``since``, ``source``, ``request_state``), so the last one up to any
-    instant is the state at that instant.
+    what the state was after it (``status_to``, ``since``, ``source``, ``until``, ``request_state``), so the last one up
+    to any instant is the state at that instant.
     """
 
     contact = models.ForeignKey(Contact, on_delete=models.PROTECT, related_name="entries")
@@ -55,6 +55,7 @@ class LedgerEntry(AuditRow):
     status_to = models.CharField(max_length=12, choices=Status.choices, blank=True)
     since = models.DateTimeField("status since", null=True)
     source = models.CharField("source of the status", max_length=10, choices=Channel.choices, blank=True)
+    until = models.DateTimeField("consent valid until", null=True)
     request_state = models.CharField(max_length=10, choices=RequestState.choices, blank=True)
     level = models.CharField(max_length=8, choices=Level.choices, blank=True)
     channel = models.CharField(max_length=10, choices=Channel.choices, blank=True)

@@ -46,6 +46,7 @@ TABLE: list[tuple[str, str, dict[str, Any]]] = [
     ("line_unregistered", "refuse", {"line_registered": False}),
     ("unreachable", "refuse", {"unreachable": "deactivated"}),
     ("opted_out", "refuse", OUT),
+    ("scrub_list", "refuse", {"marketing": True, "listed_on": frozenset({"do_not_call"})}),
     ("under_review", "hold", {"under_review": True}),
     ("request_limit", "refuse", {"status": Status.NOT_DEFINED, **LIMIT, "last_request_at": ago(hours=1)}),
     ("consent_pending", "hold", {"status": Status.PENDING}),
@@ -76,6 +77,7 @@ AT_ONCE: list[tuple[str, dict[str, Any]]] = [
     ("line_unregistered", {"line_registered": False}),
     ("unreachable", {"unreachable": "reassigned"}),
     ("opted_out", {"status": Status.OPTED_OUT, "opted_out_at": ago(days=9)}),
+    ("scrub_list", {"marketing": True, "listed_on": frozenset({"litigator"})}),
     ("under_review", {"under_review": True}),
     ("request_limit", {**LIMIT, "last_request_at": ago(hours=1)}),
     ("consent_missing", {"status": Status.NOT_DEFINED}),
@@ -314,6 +316,7 @@ ANY_FACTS = st.builds(
     quiet_until=moments,
     wrote_at=moments,
     marketing=st.booleans(),
+    listed_on=st.frozensets(st.sampled_from(["do_not_call", "litigator"])),
     cap_until=moments,
     pace_until=moments,
 )
