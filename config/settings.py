@@ -27,6 +27,8 @@ if (BASE_DIR / ".env").is_file():
 DATA_DIR = Path(env.str("DATA_DIR", default="") or BASE_DIR / "var")
 DATABASE_URL = env.str("DATABASE_URL", default="")
 REDIS_URL = env.str("REDIS_URL", default="")
+# Off behind a pooler that hands out connections transaction by transaction and does not know prepared statements.
+PREPARED_STATEMENTS = env.bool("PREPARED_STATEMENTS", default=True)
 PUBLIC_URL = (env.str("PUBLIC_URL", default="") or "http://127.0.0.1:8000").rstrip("/")
 
 # Without a broker of its own the worker lives inside the serving process.
@@ -144,7 +146,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     # Or each connection that a restart of the server broke would turn one webhook into a 500.
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+    DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 5 if PREPARED_STATEMENTS else None
+    DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
         "max_size": SENDER_THREADS + 8,
         "timeout": 10,

@@ -11,6 +11,7 @@ import tomllib
 import zoneinfo
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import phonenumbers
 from phonenumbers import timezone as number_zones
@@ -23,8 +24,7 @@ _POSTAL_CODE = re.compile(r"[0-9]{5}(?:-?[0-9]{4})?")
 _DATA = Path(__file__).with_name("us_places.toml")
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A place where a contact may be: its time zone, and the jurisdictions whose rules hold there."""
 
     zone: str
@@ -39,11 +39,21 @@ def of(number: str, *, postal_code: str = "", time_zone: str = "") -> tuple[Plac
     moved, and every state with that zone is possible.
     """
     if not phones.may_be_in_the_us(number):
-        country = phones.country(number)
-        zones = (time_zone,) if time_zone else zones_of(number)
-        known = (country,) if country in phonenumbers.SUPPORTED_REGIONS else ()
-        return tuple(Place(zone, known) for zone in zones)
-    found = us_places(postal_code) or _of_area_code(number[2:5]) or _anywhere()
+        return _elsewhere(number, time_zone)
+    return _in_the_us(number[2:5], postal_code, time_zone)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _elsewhere(number: str, time_zone: str) -> tuple[Place, ...]:
+    country = phones.country(number)
+    zones = (time_zone,) if time_zone else zones_of(number)
+    known = (country,) if country in phonenumbers.SUPPORTED_REGIONS else ()
+    return tuple(Place(zone, known) for zone in zones)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _in_the_us(area_code: str, postal_code: str, time_zone: str) -> tuple[Place, ...]:
+    found = us_places(postal_code) or _of_area_code(area_code) or _anywhere()
     if not time_zone:
         return found
     if us_places(postal_code):

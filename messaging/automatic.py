@@ -99,7 +99,7 @@ def say(
         {**values(line, contact, author), **(extra or {})},
         version.template.language if version else language,
     )
-    decision = gate.decide(facts.gather(line, contact.number, purpose=purpose, contact=contact))
+    decision = gate.decide(facts.gather(line, contact.number, purpose=purpose))
     return Message.objects.create(
         conversation=conversation,
         direction=Direction.OUT,

@@ -284,7 +284,7 @@ def ask(number: str, line: Line, *, by: User, basis: str) -> OptInRequest:
     Raises ConsentError, in the gate's own words where it is the gate that does not let the request out.
     """
     contact = Contact.objects.lock(number)
-    found = facts.gather(line, number, purpose=Purpose.REQUEST_OURS, contact=contact)
+    found = facts.gather(line, number, purpose=Purpose.REQUEST_OURS)
     if why := not_to_be_asked(found):
         raise ConsentError(why)
     conversation = Conversation.objects.between(contact, line)

@@ -160,7 +160,7 @@ def _unroutable(receipt: Receipt, contact: Contact | None, inbound: Inbound, rea
 
 def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading) -> Situation:
     line, contact = conversation.line, conversation.contact
-    found = facts.gather(line, contact.number, contact=contact)
+    found = facts.gather(line, contact.number)
     request = OptInRequest.objects.acceptable(contact, line, receipt.at)
     return hearing.situation(
         found,

@@ -84,7 +84,7 @@ def submit(
 
 def _decide(conversation: Conversation, author: User, basis: str = "") -> gate.Decision:
     """The gate's answer to an ordinary text. What has to go before it is put on its way: a request, or a disclaimer."""
-    found = facts.gather(conversation.line, conversation.contact.number, contact=conversation.contact)
+    found = facts.gather(conversation.line, conversation.contact.number)
     decision = gate.decide(found)
     if decision.reason is Reason.CONSENT_MISSING:
         _ask_first(conversation, author, basis)
@@ -202,7 +202,6 @@ def claim(conversation_pk: int) -> Claim | None:
                 conversation.line,
                 contact.number,
                 purpose=Purpose(message.purpose),
-                contact=contact,
                 text=message,
                 now=max(now, timezone.now()),
             )

@@ -32,7 +32,7 @@ class Outlook:
 
 def of(line: Line, number: str, contact: Contact | None) -> Outlook:
     """For a text from ``line`` to ``number`` (E.164). ``contact`` is None for a number never seen."""
-    found = facts.gather(line, number, contact=contact)
+    found = facts.gather(line, number)
     decision = gate.decide(found)
     unasked = found.mode is Mode.DISCLAIMER and found.status == Status.NOT_DEFINED
     leaves = decision.verdict in {Verdict.SEND, Verdict.DEFER}

@@ -174,9 +174,7 @@ def _let_go_on(conversation: Conversation) -> opt_in.LetGo:
 
 def _ask_whom_the_review_kept_from_being_asked(review: Review) -> None:
     conversation = review.conversation
-    found = facts.gather(
-        conversation.line, conversation.contact.number, purpose=Purpose.REQUEST_THEIRS, contact=conversation.contact
-    )
+    found = facts.gather(conversation.line, conversation.contact.number, purpose=Purpose.REQUEST_THEIRS)
     unasked = review.message.status == MessageStatus.HELD_BACK and not found.request_open
     if unasked and gate.next_request_at(found) is None and gate.decide(found).may_send_in_time:
         receipt = review.message.receipt

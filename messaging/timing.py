@@ -6,26 +6,22 @@ every few seconds.
 
 import datetime as dt
 import time
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from django.db.models import Q
-from django.db.models.functions import Coalesce
-
-from consent import gate, quiet_hours, whereabouts
-from consent.models import Contact, ContactCap, Line
+from consent import gate, whereabouts
+from consent.models import ContactCap, Line
 from consent.models.quiet_hours import Rulebook
+from consent.quiet_hours import Timetable
 from consent.vocabulary import Category
 from consent.whereabouts import Place
+from messaging import known
+from messaging.known import Known
 from messaging.models import Message
-from messaging.models.message import LEFT, Direction, MessageStatus
 
 # How long a process goes by the tables that it has read. A change of theirs holds everywhere after that.
 RULES_KEPT_SECONDS = 5.0
-
-# Texts that the provider has, or may have.
-_GONE = [*LEFT, MessageStatus.SENDING, MessageStatus.UNKNOWN]
 
 
 @dataclass(frozen=True)
@@ -40,40 +36,55 @@ class Timing:
     zone_is_certain: bool = True
 
 
-def gather(
-    lines: Sequence[Line], number: str, contact: Contact | None, text: Message | None, now: dt.datetime
-) -> dict[int, Timing]:
-    """For each of ``lines`` by its id. ``text`` is not counted against the cap."""
-    rules = rulebook()
-    places = whereabouts.of(
-        number,
-        postal_code=contact.postal_code if contact else "",
-        time_zone=contact.time_zone if contact else "",
-    )
-    found = {line.pk: _quiet(line, places, rules, now) for line in lines}
-    quiet = [line.pk for line in lines if found[line.pk].quiet_until]
-    if contact and quiet:
-        for pk, wrote_at in _last_words(contact, quiet, now).items():
-            found[pk] = replace(found[pk], wrote_at=wrote_at)
-    if contact and (caps := _caps(rules, places, now)):
-        texts = _counted(contact, max(cap.hours for cap in caps), text, now)
-        for line in lines:
-            found[line.pk] = _capped(found[line.pk], line, caps, texts, places, now)
-    return found
+_ANY_TIME = Timing()
+
+
+def gather(lines: Mapping[int, Line], rows: Sequence[Known], text: Message | None, now: dt.datetime) -> list[Timing]:
+    """For each of ``rows``, in their order. ``lines`` by id; ``text`` is not counted against the cap."""
+    kept = _current()
+    there = [
+        whereabouts.of(found.number, postal_code=found.postal_code or "", time_zone=found.time_zone or "")
+        for found in rows
+    ]
+    timings = _quiet(lines, rows, there, kept, now)
+    _answer_lately(lines, rows, timings, now)
+    _cap(lines, rows, there, timings, kept.rules, text, now)
+    return timings
 
 
 # ---- the officers' tables -------------------------------------------------------------------------------------------
 
-_kept: tuple[float, Rulebook] | None = None
+
+@dataclass(frozen=True)
+class _Kept:
+    read_at: float  # time.monotonic
+    rules: Rulebook
+    # Of a line by whether it is for marketing, and by its own hours.
+    timetables: dict[tuple[bool, dt.time | None, dt.time | None], Timetable] = field(default_factory=dict)
+
+    def timetable(self, line: Line) -> Timetable:
+        key = (line.category == Category.MARKETING, line.texts_from, line.texts_until)
+        found = self.timetables.get(key)
+        if found is None:
+            hours = (*self.rules.hours_for(marketing=key[0]), *line.own_hours())
+            found = self.timetables[key] = Timetable(hours, self.rules.holidays)
+        return found
+
+
+_kept: _Kept | None = None
 
 
 def rulebook() -> Rulebook:
     """The tables, as they were a few seconds ago at most."""
+    return _current().rules
+
+
+def _current() -> _Kept:
     global _kept  # replaced as a whole, so threads need no lock
     kept = _kept
-    if kept is None or time.monotonic() - kept[0] >= RULES_KEPT_SECONDS:
-        kept = _kept = (time.monotonic(), Rulebook.read())
-    return kept[1]
+    if kept is None or time.monotonic() - kept.read_at >= RULES_KEPT_SECONDS:
+        kept = _kept = _Kept(time.monotonic(), Rulebook.read())
+    return kept
 
 
 def forget_rules() -> None:
@@ -85,62 +96,84 @@ def forget_rules() -> None:
 # ---- quiet hours ----------------------------------------------------------------------------------------------------
 
 
-def _quiet(line: Line, places: Collection[Place], rules: Rulebook, now: dt.datetime) -> Timing:
-    if not line.quiet_hours:
-        return Timing()
-    hours = (*rules.hours_for(marketing=line.category == Category.MARKETING), *line.own_hours())
-    quiet = quiet_hours.quiet(now, places, hours, rules.holidays)
-    return Timing(quiet_until=quiet.until, zone=quiet.zone, zone_is_certain=quiet.certain) if quiet else Timing()
+def _quiet(
+    lines: Mapping[int, Line],
+    rows: Sequence[Known],
+    there: Sequence[tuple[Place, ...]],
+    kept: _Kept,
+    now: dt.datetime,
+) -> list[Timing]:
+    """Who is in the same places may be texted at the same hours, so each of them is asked about once."""
+    seen: dict[tuple[int, tuple[Place, ...]], Timing] = {}
+    found = []
+    for row, places in zip(rows, there, strict=True):
+        key = (row.line, places)
+        timing = seen.get(key)
+        if timing is None:
+            timing = seen[key] = _hours(lines[row.line], places, kept, now)
+        found.append(timing)
+    return found
 
 
-def _last_words(contact: Contact, lines: Collection[int], now: dt.datetime) -> dict[int, dt.datetime]:
-    """Per line, when the contact wrote last, where that was lately enough to be answered at any hour."""
-    lately = now - gate.FREE_ANSWER
-    wrote = (
-        Message.objects.filter(
-            conversation__contact=contact, conversation__line__in=lines, direction=Direction.IN, created__gte=lately
-        )
-        .annotate(at=Coalesce("receipt__occurred_at", "receipt__received_at", "created"))
-        .order_by("at")
-    )
-    return dict(wrote.values_list("conversation__line", "at"))
+def _hours(line: Line, places: tuple[Place, ...], kept: _Kept, now: dt.datetime) -> Timing:
+    quiet = kept.timetable(line).quiet(now, places) if line.quiet_hours else None
+    return Timing(quiet_until=quiet.until, zone=quiet.zone, zone_is_certain=quiet.certain) if quiet else _ANY_TIME
+
+
+def _answer_lately(lines: Mapping[int, Line], rows: Sequence[Known], timings: list[Timing], now: dt.datetime) -> None:
+    """Note in ``timings`` when those wrote whom it is too late to text, where that may be answered at any hour."""
+    waiting = {row.contact for row, timing in zip(rows, timings, strict=True) if row.contact and timing.quiet_until}
+    if not waiting:
+        return
+    wrote = known.last_words(waiting, lines, now - gate.FREE_ANSWER)
+    for place, row in enumerate(rows):
+        if row.contact and timings[place].quiet_until and (at := wrote.get((row.contact, row.line))):
+            timings[place] = replace(timings[place], wrote_at=at)
 
 
 # ---- the cap --------------------------------------------------------------------------------------------------------
 
 
-def _caps(rules: Rulebook, places: Collection[Place], now: dt.datetime) -> list[ContactCap]:
-    """Those that hold today in any place where the contact may be."""
-    there = {jurisdiction for place in places for jurisdiction in place.jurisdictions}
-    return [cap for cap in rules.caps if cap.place in there and cap.holds_on(now.date())]
+def _cap(
+    lines: Mapping[int, Line],
+    rows: Sequence[Known],
+    there: Sequence[tuple[Place, ...]],
+    timings: list[Timing],
+    rules: Rulebook,
+    text: Message | None,
+    now: dt.datetime,
+) -> None:
+    """Note in ``timings`` the caps that are used up."""
+    seen: dict[tuple[Place, ...], list[ContactCap]] = {}
+    capped: list[tuple[int, list[ContactCap]]] = []
+    for place, row in enumerate(rows):
+        if row.contact and (caps := _caps(rules, there[place], now, seen)):
+            capped.append((place, caps))
+    if not capped:
+        return
+    since = now - dt.timedelta(hours=max(cap.hours for _, caps in capped for cap in caps))
+    had = known.had({rows[place].contact for place, _ in capped}, since, text)
+    for place, caps in capped:
+        if texts := had.get(rows[place].contact):
+            timings[place] = _capped(timings[place], lines[rows[place].line], caps, texts, there[place], now)
 
 
-def _counted(contact: Contact, hours: int, text: Message | None, now: dt.datetime) -> list[tuple[bool, dt.datetime]]:
-    """Whether from a marketing line, and when, for each text of the last ``hours`` that counts; newest first.
-
-    All count but those that no cap holds back: the opt-out confirmation and the help reply. A text of unknown fate
-    counts, too.
-    """
-    since = now - dt.timedelta(hours=hours)
-    texts = (
-        Message.objects.outgoing()
-        .filter(Q(sent_at__gt=since) | Q(sent_at=None, claimed_at__gt=since))
-        .filter(conversation__contact=contact, status__in=_GONE)
-        .exclude(purpose__in=gate.PASSES_CAP_AND_PACE)
-        .exclude(pk=text.pk if text else None)
-        .annotate(at=Coalesce("sent_at", "claimed_at"))
-        .order_by("-at")
-    )
-    return [
-        (category == Category.MARKETING, at) for category, at in texts.values_list("conversation__line__category", "at")
-    ]
+def _caps(
+    rules: Rulebook, places: tuple[Place, ...], now: dt.datetime, seen: dict[tuple[Place, ...], list[ContactCap]]
+) -> list[ContactCap]:
+    """Those that hold today in any of the places where the contact may be."""
+    caps = seen.get(places)
+    if caps is None:
+        there = {jurisdiction for place in places for jurisdiction in place.jurisdictions}
+        caps = seen[places] = [cap for cap in rules.caps if cap.place in there and cap.holds_on(now.date())]
+    return caps
 
 
 def _capped(
     timing: Timing,
     line: Line,
     caps: Collection[ContactCap],
-    texts: Collection[tuple[bool, dt.datetime]],
+    texts: Collection[tuple[str, dt.datetime]],
     places: Sequence[Place],
     now: dt.datetime,
 ) -> Timing:
@@ -149,7 +182,11 @@ def _capped(
         if cap.marketing_only and line.category != Category.MARKETING:
             continue
         span = dt.timedelta(hours=cap.hours)
-        counted = [at for marketing, at in texts if at > now - span and (marketing or not cap.marketing_only)]
+        counted = [
+            at
+            for category, at in texts
+            if at > now - span and (category == Category.MARKETING or not cap.marketing_only)
+        ]
         if len(counted) < cap.texts:
             continue
         until = counted[cap.texts - 1] + span

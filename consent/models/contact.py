@@ -1,4 +1,3 @@
-import hashlib
 import hmac
 import re
 import uuid
@@ -129,7 +128,7 @@ class Tag(models.Model):
 
 def suppression_digest(number: str) -> str:
     """The keyed hash that recognises a number after it was erased (SUPPRESSION_KEY, which never rotates)."""
-    return hmac.new(settings.SUPPRESSION_KEY.encode(), number.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(settings.SUPPRESSION_KEY.encode(), number.encode(), "sha256").hex()
 
 
 class DoNotContactQuerySet(models.QuerySet["DoNotContact"]):

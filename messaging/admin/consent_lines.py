@@ -88,7 +88,7 @@ def standings(contact: Contact, number: str, user: User, lines: Iterable[Line]) 
     lines = list(lines)
     own = _own(user, lines)
     consents = {each.line_id: each for each in Consent.objects.filter(contact=contact.pk, line__in=lines)}
-    gathered = facts.gather_for(lines, number, contact=contact)
+    gathered = facts.gather_for(lines, number)
     talks = dict(Conversation.objects.filter(contact=contact.pk).values_list("line", "pk"))
     left = _days_left(contact) if any(each.under_review for each in gathered.values()) else {}
     checks = user.has_perm("messaging.check_consent")

@@ -236,10 +236,10 @@ def test_facts_for_many_lines_are_those_of_each(
     say(JANE, told, "STOP")
     clock.passes(hours=25)
     say(JANE, told, "And now?")
-    contact, now = Contact.objects.get(number=JANE), timezone.now()
+    now = timezone.now()
     lines = [line, told, free, busy, new]
-    together = facts.gather_for(lines, JANE, contact=contact, now=now)
-    assert together == {each.pk: facts.gather(each, JANE, contact=contact, now=now) for each in lines}
+    together = facts.gather_for(lines, JANE, now=now)
+    assert together == {each.pk: facts.gather(each, JANE, now=now) for each in lines}
     assert together[line.pk].last_theirs_at and together[told.pk].last_way_back_at
     assert together[busy.pk].request_open and not together[new.pk].last_request_at
     assert together[told.pk].opted_out_by == "they texted STOP" and together[busy.pk].opted_out_by == ""

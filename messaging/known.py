@@ -1,0 +1,237 @@
+"""What the database knows of numbers on lines: the one statement behind the gate's facts.
+
+Each call reads anew, in statements that begin when it is made (READ COMMITTED). Nothing of it is ever kept: whoever
+holds the contact's lock sees every webhook that was answered before.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
+
+from django.db import models
+
+from consent import statements
+from consent.gate import LIMIT_WINDOW
+from consent.models import Consent, Contact, Line, OptInRequest, Organisation
+from consent.models.contact import suppression_digest
+from consent.vocabulary import NumberList
+from messaging.models import Message
+
+
+class Known(NamedTuple):
+    """One number on one line. What belongs to the contact or their consent is None where there is no such row."""
+
+    line: int
+    number: str
+    contact: int | None
+    active: bool
+    opened_at: dt.datetime | None
+    registration: str
+    required_level: str
+    default_mode: str
+    request_limit: int
+    request_pause: dt.timedelta
+    unreachable: str | None
+    postal_code: str | None
+    time_zone: str | None
+    status: str | None
+    source: str | None
+    level: str | None
+    consent_until: dt.datetime | None
+    opted_out_at: dt.datetime | None
+    blocked_at_provider: bool | None
+    review_since: dt.datetime | None
+    do_not_contact: bool
+    in_do_not_call_registry: bool
+    known_litigator: bool
+    unsettled: bool
+    request_open: bool
+    asked_lately: bool
+    opt_out_rule: str | None
+    way_back_at: dt.datetime | None
+
+
+def _of(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
+    field = model._meta.get_field(name)
+    assert isinstance(field, models.Field)
+    return field
+
+
+_BOOL = models.BooleanField()
+
+# Which requests count against the limits.
+_COUNTS = "r.left_at > %(window)s AND r.outcome NOT IN ('failed', 'withdrawn') AND r.id <> %(request)s"
+
+# On a list that marketing texts are scrubbed against. Other lines are not asked about.
+_ON_LIST = (
+    "l.category = 'marketing'"
+    " AND EXISTS (SELECT 1 FROM consent_scrubresult s WHERE s.number = n.number AND s.kind = '{}' AND s.listed)"
+)
+
+# How each is read, and which field its values are of, in the order of ``Known``. ``l`` is the line, ``o`` the
+# organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line; the last three may be
+# missing. What only matters after an opt-out is not looked for otherwise.
+_COLUMNS: dict[str, tuple[str, "models.Field[Any, Any]"]] = {
+    "line": ("l.id", _of(Line, "id")),
+    "number": ("n.number", _of(Contact, "number")),
+    "contact": ("c.id", _of(Contact, "id")),
+    "active": ("l.active", _of(Line, "active")),
+    "opened_at": ("l.opened_at", _of(Line, "opened_at")),
+    "registration": ("l.registration", _of(Line, "registration")),
+    "required_level": ("l.required_level", _of(Line, "required_level")),
+    "default_mode": ("o.mode", _of(Organisation, "mode")),
+    "request_limit": ("COALESCE(l.request_limit, o.request_limit)", _of(Organisation, "request_limit")),
+    "request_pause": ("COALESCE(l.request_pause, o.request_pause)", _of(Organisation, "request_pause")),
+    "unreachable": ("c.unreachable", _of(Contact, "unreachable")),
+    "postal_code": ("c.postal_code", _of(Contact, "postal_code")),
+    "time_zone": ("c.time_zone", _of(Contact, "time_zone")),
+    "status": ("k.status", _of(Consent, "status")),
+    "source": ("k.source", _of(Consent, "source")),
+    "level": ("k.level", _of(Consent, "level")),
+    "consent_until": ("k.until", _of(Consent, "until")),
+    "opted_out_at": ("k.opted_out_at", _of(Consent, "opted_out_at")),
+    "blocked_at_provider": ("k.blocked_at_provider", _of(Consent, "blocked_at_provider")),
+    "review_since": ("k.review_since", _of(Consent, "review_since")),
+    "do_not_contact": (
+        "EXISTS (SELECT 1 FROM consent_donotcontact d WHERE d.number = n.number)"
+        " OR EXISTS (SELECT 1 FROM consent_donotcontact d WHERE d.digest = n.digest)",
+        _BOOL,
+    ),
+    "in_do_not_call_registry": (_ON_LIST.format(NumberList.DO_NOT_CALL.value), _BOOL),
+    "known_litigator": (_ON_LIST.format(NumberList.LITIGATOR.value), _BOOL),
+    "unsettled": (
+        "EXISTS (SELECT 1 FROM messaging_receipt q WHERE q.number = n.number AND q.settled_at IS NULL)",
+        _BOOL,
+    ),
+    "request_open": (
+        "EXISTS (SELECT 1 FROM consent_optinrequest r"
+        " WHERE r.contact_id = c.id AND r.line_id = l.id AND r.outcome = '')",
+        _BOOL,
+    ),
+    # Exactly where ``requests`` finds some.
+    "asked_lately": (
+        f"EXISTS (SELECT 1 FROM consent_optinrequest r WHERE r.contact_id = c.id AND r.line_id = l.id AND {_COUNTS})",
+        _BOOL,
+    ),
+    "opt_out_rule": (
+        "CASE WHEN k.status = 'opted_out' THEN (SELECT e.rule FROM consent_ledgerentry e"
+        " WHERE e.line_id = k.line_id AND e.contact_id = k.contact_id AND e.kind = 'opted_out'"
+        " ORDER BY e.seq DESC LIMIT 1) END",
+        models.CharField(),
+    ),
+    # When they were last shown the way back, or will be.
+    "way_back_at": (
+        "CASE WHEN k.status = 'opted_out' THEN (SELECT MAX(m.created)"
+        " FROM messaging_conversation v JOIN messaging_message m ON m.conversation_id = v.id"
+        " WHERE v.contact_id = k.contact_id AND v.line_id = k.line_id AND m.direction = 'out'"
+        " AND m.purpose = 'way_back' AND m.status NOT IN ('refused', 'cancelled', 'failed') AND m.id <> %(text)s) END",
+        _of(Message, "created"),
+    ),
+}
+assert tuple(_COLUMNS) == Known._fields
+
+_SELECT = f"""SELECT {", ".join(expression for expression, _ in _COLUMNS.values())}
+FROM {{numbers}}
+CROSS JOIN consent_line l
+CROSS JOIN consent_organisation o
+LEFT JOIN consent_contact c ON c.number = n.number
+LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = l.id
+WHERE o.id = 1 AND {{lines}}"""
+_FIELDS = tuple(field for _, field in _COLUMNS.values())
+
+
+def read(lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime) -> Iterable[Known]:
+    """Each of ``numbers`` (E.164, none twice) on each of ``lines`` (ids), in any order.
+
+    ``text`` itself, and the request that it is, are left out of account.
+    """
+    params = _but(text, now)
+    digests = [suppression_digest(number) for number in numbers]
+    statement = _SELECT.format(
+        numbers=statements.table("n", {"number": list(numbers), "digest": digests}, params),
+        lines=statements.among("l.id", "lines", lines, params),
+    )
+    single = len(lines) == len(numbers) == 1
+    rows = statements.fetch(statement, params, again_and_again=single)
+    return map(Known._make, statements.read_as(_FIELDS, rows))
+
+
+_REQUESTS = (
+    _of(OptInRequest, "id"),
+    _of(OptInRequest, "id"),
+    _of(OptInRequest, "kind"),
+    _of(OptInRequest, "left_at"),
+)
+
+
+def requests(
+    contacts: Collection[int], lines: Collection[int], text: Message | None, now: dt.datetime
+) -> dict[tuple[int, int], list[tuple[str, dt.datetime]]]:
+    """Per contact and line, kind and time of the requests that count against the limits, newest first: those that left
+    in the last 30 days, but for failed ones."""
+    params = _but(text, now)
+    statement = f"""SELECT r.contact_id, r.line_id, r.kind, r.left_at FROM consent_optinrequest r
+WHERE {statements.among("r.contact_id", "contacts", contacts, params)}
+AND {statements.among("r.line_id", "lines", lines, params)} AND {_COUNTS}
+ORDER BY r.left_at DESC"""
+    single = len(contacts) == len(lines) == 1
+    found: dict[tuple[int, int], list[tuple[str, dt.datetime]]] = {}
+    rows = statements.fetch(statement, params, again_and_again=single)
+    for contact, line, kind, left_at in statements.read_as(_REQUESTS, rows):
+        found.setdefault((contact, line), []).append((kind, left_at))
+    return found
+
+
+_WORDS = (_of(Contact, "id"), _of(Line, "id"), _of(Message, "created"))
+
+
+def last_words(
+    contacts: Collection[int], lines: Collection[int], since: dt.datetime
+) -> dict[tuple[int, int], dt.datetime]:
+    """Per contact and line, when the contact wrote last, where a text of theirs came in after ``since``."""
+    params: statements.Params = {"since": statements.moment(since)}
+    statement = f"""SELECT v.contact_id, v.line_id, MAX(COALESCE(q.occurred_at, q.received_at, m.created))
+FROM messaging_conversation v JOIN messaging_message m ON m.conversation_id = v.id
+LEFT JOIN messaging_receipt q ON q.id = m.receipt_id
+WHERE {statements.among("v.contact_id", "contacts", contacts, params)}
+AND {statements.among("v.line_id", "lines", lines, params)} AND m.direction = 'in' AND m.created >= %(since)s
+GROUP BY v.contact_id, v.line_id"""
+    single = len(contacts) == len(lines) == 1
+    rows = statements.fetch(statement, params, again_and_again=single)
+    return {(contact, line): at for contact, line, at in statements.read_as(_WORDS, rows)}
+
+
+_LEFT = (_of(Contact, "id"), _of(Line, "category"), _of(Message, "sent_at"))
+
+
+def had(
+    contacts: Collection[int], since: dt.datetime, text: Message | None
+) -> dict[int, list[tuple[str, dt.datetime]]]:
+    """Per contact, the category of the line and the time of each text that they had after ``since``, newest first.
+
+    Counted are those that the provider has or may have, but for the opt-out confirmation and the help reply, which no
+    cap holds back.
+    """
+    params: statements.Params = {"since": statements.moment(since), "text": text.pk if text else 0}
+    statement = f"""SELECT v.contact_id, l.category, COALESCE(m.sent_at, m.claimed_at)
+FROM messaging_conversation v JOIN messaging_message m ON m.conversation_id = v.id
+JOIN consent_line l ON l.id = v.line_id
+WHERE {statements.among("v.contact_id", "contacts", contacts, params)} AND m.direction = 'out'
+AND m.status IN ('sent', 'delivered', 'undelivered', 'sending', 'unknown')
+AND m.purpose NOT IN ('opt_out_confirmation', 'help_reply')
+AND COALESCE(m.sent_at, m.claimed_at) > %(since)s AND m.id <> %(text)s
+ORDER BY COALESCE(m.sent_at, m.claimed_at) DESC"""
+    found: dict[int, list[tuple[str, dt.datetime]]] = {}
+    rows = statements.fetch(statement, params, again_and_again=len(contacts) == 1)
+    for contact, category, at in statements.read_as(_LEFT, rows):
+        found.setdefault(contact, []).append((category, at))
+    return found
+
+
+def _but(text: Message | None, now: dt.datetime) -> statements.Params:
+    """The parameters of ``_COUNTS``, and of what else leaves ``text`` out of account."""
+    return {
+        "window": statements.moment(now - LIMIT_WINDOW),
+        "text": text.pk if text else 0,
+        "request": text.request_id or 0 if text else 0,
+    }
