@@ -4,39 +4,72 @@ pieces that come from here.
 On PostgreSQL a statement that is run again and again is prepared, since to plan a wide one takes longer than to run it.
 """
 
-import functools
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.models import Field, Value
 
 Params = dict[str, Any]
+Row = tuple[Any, ...]
 
 
-def fetch(text: str, params: Params, *, again_and_again: bool = False) -> list[tuple[Any, ...]]:
-    """All rows of ``text``, as the driver gives them (``read_as``). Parameters are named: ``%(number)s``.
+class Columns:
+    """What a statement gives, as values of these fields, one for each column."""
 
-    ``again_and_again`` is for statements whose text stays the same from call to call.
+    def __init__(self, *fields: "Field[Any, Any]") -> None:
+        self._fields = fields
+        self._converters: dict[str, list[tuple[int, Any, Any]]] = {}
+
+    def read(self, rows: list[Row]) -> list[Row]:
+        """The rows with what the driver gave made into the fields' values.
+
+        SQLite knows neither times nor truth values; on PostgreSQL nothing is left to do.
+        """
+        converters = self._converters.get(connection.vendor)
+        if converters is None:
+            converters = self._converters[connection.vendor] = list(self._needed())
+        if not converters:
+            return rows
+        read = []
+        for row in rows:
+            values = list(row)
+            for place, convert, expression in converters:
+                values[place] = convert(values[place], expression, connection)
+            read.append(tuple(values))
+        return read
+
+    def _needed(self) -> Iterator[tuple[int, Any, Any]]:
+        for place, field in enumerate(self._fields):
+            expression = Value(None, output_field=field)
+            for convert in (*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)):
+                yield place, convert, expression
+
+
+def fetch(text: str, params: Params, columns: Columns, *, again_and_again: bool = False) -> list[Row]:
+    """All rows of ``text``. Parameters are named in it: ``%(number)s``.
+
+    ``again_and_again`` is for a statement whose text stays the same from call to call and that finds little.
     """
-    with (
-        _preparing_cursor() if again_and_again and connection.vendor == "postgresql" else connection.cursor() as cursor
-    ):
+    with _preparing_cursor() if again_and_again else connection.cursor() as cursor:
         cursor.execute(text, params)
-        return cursor.fetchall()
+        return columns.read(cursor.fetchall())
 
 
 def _preparing_cursor() -> Any:
-    """Django's own cursors put values into the text, so none of theirs is ever prepared. How often a statement is run
-    before it is, says ``prepare_threshold`` in the settings."""
+    """Django's own cursors on PostgreSQL put the values into the text, so none of their statements is ever prepared.
+    How often one is run before it is, says ``prepare_threshold`` in the settings."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
+        return database.cursor()
     from django.db.backends.postgresql.base import ServerBindingCursor
 
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor: Any = ServerBindingCursor(database.connection)  # type: ignore[call-arg]
+    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
 def among(column: str, name: str, values: Collection[Any], params: Params) -> str:
@@ -70,30 +103,3 @@ def table(alias: str, columns: dict[str, list[str]], params: Params) -> str:
 def moment(value: Any) -> Any:
     """A time as a parameter."""
     return connection.ops.adapt_datetimefield_value(value)
-
-
-def read_as(fields: "Sequence[Field[Any, Any]]", rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The rows with what the driver gave made into the values of ``fields``, one for each column.
-
-    SQLite knows neither times nor truth values; on PostgreSQL nothing is left to do.
-    """
-    converters = _converters(connection.vendor, tuple(fields))
-    if not converters:
-        return rows
-    read = []
-    for row in rows:
-        values = list(row)
-        for place, convert, expression in converters:
-            values[place] = convert(values[place], expression, connection)
-        read.append(tuple(values))
-    return read
-
-
-@functools.cache
-def _converters(vendor: str, fields: "tuple[Field[Any, Any], ...]") -> list[tuple[int, Any, Any]]:
-    found = []
-    for place, field in enumerate(fields):
-        expression = Value(None, output_field=field)
-        for convert in (*connection.ops.get_db_converters(expression), *field.get_db_converters(connection)):
-            found.append((place, convert, expression))
-    return found

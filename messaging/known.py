@@ -14,6 +14,7 @@ from consent import statements
 from consent.gate import LIMIT_WINDOW
 from consent.models import Consent, Contact, Line, OptInRequest, Organisation
 from consent.models.contact import suppression_digest
+from consent.statements import Columns
 from consent.vocabulary import NumberList
 from messaging.models import Message
 
@@ -24,8 +25,7 @@ class Known(NamedTuple):
     line: int
     number: str
     contact: int | None
-    active: bool
-    opened_at: dt.datetime | None
+    line_open: bool
     registration: str
     required_level: str
     default_mode: str
@@ -40,7 +40,7 @@ class Known(NamedTuple):
     consent_until: dt.datetime | None
     opted_out_at: dt.datetime | None
     blocked_at_provider: bool | None
-    review_since: dt.datetime | None
+    under_review: bool
     do_not_contact: bool
     in_do_not_call_registry: bool
     known_litigator: bool
@@ -75,8 +75,7 @@ _COLUMNS: dict[str, tuple[str, "models.Field[Any, Any]"]] = {
     "line": ("l.id", _of(Line, "id")),
     "number": ("n.number", _of(Contact, "number")),
     "contact": ("c.id", _of(Contact, "id")),
-    "active": ("l.active", _of(Line, "active")),
-    "opened_at": ("l.opened_at", _of(Line, "opened_at")),
+    "line_open": ("l.active AND l.opened_at IS NOT NULL", _BOOL),
     "registration": ("l.registration", _of(Line, "registration")),
     "required_level": ("l.required_level", _of(Line, "required_level")),
     "default_mode": ("o.mode", _of(Organisation, "mode")),
@@ -91,7 +90,7 @@ _COLUMNS: dict[str, tuple[str, "models.Field[Any, Any]"]] = {
     "consent_until": ("k.until", _of(Consent, "until")),
     "opted_out_at": ("k.opted_out_at", _of(Consent, "opted_out_at")),
     "blocked_at_provider": ("k.blocked_at_provider", _of(Consent, "blocked_at_provider")),
-    "review_since": ("k.review_since", _of(Consent, "review_since")),
+    "under_review": ("k.review_since IS NOT NULL", _BOOL),
     "do_not_contact": (
         "EXISTS (SELECT 1 FROM consent_donotcontact d WHERE d.number = n.number)"
         " OR EXISTS (SELECT 1 FROM consent_donotcontact d WHERE d.digest = n.digest)",
@@ -137,7 +136,7 @@ CROSS JOIN consent_organisation o
 LEFT JOIN consent_contact c ON c.number = n.number
 LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = l.id
 WHERE o.id = 1 AND {{lines}}"""
-_FIELDS = tuple(field for _, field in _COLUMNS.values())
+_FIELDS = Columns(*(field for _, field in _COLUMNS.values()))
 
 
 def read(lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime) -> Iterable[Known]:
@@ -152,11 +151,10 @@ def read(lines: Collection[int], numbers: Collection[str], text: Message | None,
         lines=statements.among("l.id", "lines", lines, params),
     )
     single = len(lines) == len(numbers) == 1
-    rows = statements.fetch(statement, params, again_and_again=single)
-    return map(Known._make, statements.read_as(_FIELDS, rows))
+    return map(Known._make, statements.fetch(statement, params, _FIELDS, again_and_again=single))
 
 
-_REQUESTS = (
+_REQUESTS = Columns(
     _of(OptInRequest, "id"),
     _of(OptInRequest, "id"),
     _of(OptInRequest, "kind"),
@@ -176,13 +174,13 @@ AND {statements.among("r.line_id", "lines", lines, params)} AND {_COUNTS}
 ORDER BY r.left_at DESC"""
     single = len(contacts) == len(lines) == 1
     found: dict[tuple[int, int], list[tuple[str, dt.datetime]]] = {}
-    rows = statements.fetch(statement, params, again_and_again=single)
-    for contact, line, kind, left_at in statements.read_as(_REQUESTS, rows):
+    rows = statements.fetch(statement, params, _REQUESTS, again_and_again=single)
+    for contact, line, kind, left_at in rows:
         found.setdefault((contact, line), []).append((kind, left_at))
     return found
 
 
-_WORDS = (_of(Contact, "id"), _of(Line, "id"), _of(Message, "created"))
+_WORDS = Columns(_of(Contact, "id"), _of(Line, "id"), _of(Message, "created"))
 
 
 def last_words(
@@ -197,11 +195,11 @@ WHERE {statements.among("v.contact_id", "contacts", contacts, params)}
 AND {statements.among("v.line_id", "lines", lines, params)} AND m.direction = 'in' AND m.created >= %(since)s
 GROUP BY v.contact_id, v.line_id"""
     single = len(contacts) == len(lines) == 1
-    rows = statements.fetch(statement, params, again_and_again=single)
-    return {(contact, line): at for contact, line, at in statements.read_as(_WORDS, rows)}
+    rows = statements.fetch(statement, params, _WORDS, again_and_again=single)
+    return {(contact, line): at for contact, line, at in rows}
 
 
-_LEFT = (_of(Contact, "id"), _of(Line, "category"), _of(Message, "sent_at"))
+_LEFT = Columns(_of(Contact, "id"), _of(Line, "category"), _of(Message, "sent_at"))
 
 
 def had(
@@ -222,8 +220,7 @@ AND m.purpose NOT IN ('opt_out_confirmation', 'help_reply')
 AND COALESCE(m.sent_at, m.claimed_at) > %(since)s AND m.id <> %(text)s
 ORDER BY COALESCE(m.sent_at, m.claimed_at) DESC"""
     found: dict[int, list[tuple[str, dt.datetime]]] = {}
-    rows = statements.fetch(statement, params, again_and_again=len(contacts) == 1)
-    for contact, category, at in statements.read_as(_LEFT, rows):
+    for contact, category, at in statements.fetch(statement, params, _LEFT, again_and_again=len(contacts) == 1):
         found.setdefault(contact, []).append((category, at))
     return found
 
