@@ -7,6 +7,7 @@ gate"). The order of the questions is the order of the reasons in that table; th
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import TextChoices
@@ -140,6 +141,13 @@ class Facts:
     zone: str = ""  # where the contact is, or may be
     zone_is_certain: bool = True
     pace_until: dt.datetime | None = None
+
+    def but(self, **known: Any) -> "Facts":
+        """These facts with other values. As ``dataclasses.replace``, which takes ten times as long: the gate is asked
+        about ten thousand numbers at a time."""
+        facts = object.__new__(Facts)
+        facts.__dict__.update(self.__dict__, **known)
+        return facts
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,20 @@ One number on one line, on several lines, or ten thousand numbers on one: the sa
 """
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from django.utils import timezone
 
-from consent import gate
+from consent import gate, statements
 from consent.gate import Purpose
 from consent.models import Contact, Line
 from consent.vocabulary import Category, Channel, NumberList, Registration, RequestKind, Status
 from messaging import known, timing
-from messaging.known import Known
+from messaging.known import Known, LineState
 from messaging.models import Message
 from messaging.models.message import MessageQuerySet, MessageStatus
-from messaging.timing import Timing
 
 S = MessageStatus
 DAY = dt.timedelta(days=1)
@@ -56,7 +57,8 @@ def gather_bulk(
     line: Line, numbers: Collection[str], *, purpose: Purpose = Purpose.ORDINARY, now: dt.datetime | None = None
 ) -> dict[str, gate.Facts]:
     """As ``gather``, for each of ``numbers`` by itself, in as many statements as for one."""
-    return {found.number: facts for found, facts in _gather([line], set(numbers), purpose, None, now)}
+    with statements.uncompiled():
+        return {found.number: facts for found, facts in _gather([line], set(numbers), purpose, None, now)}
 
 
 def _gather(
@@ -66,72 +68,76 @@ def _gather(
     by_id = {line.pk: line for line in lines}
     if not (by_id and numbers):
         return
-    rows = list(known.read(by_id, numbers, text, now))
+    states, rows = known.read(by_id, numbers, text, now)
     requests = _requests(rows, by_id, text, now)
     timings = timing.gather(by_id, rows, text, now)
+    shared = {pk: _of_the_line(line, states[pk], purpose, now) for pk, line in by_id.items()}
     for found, hours in zip(rows, timings, strict=True):
         line = by_id[found.line]
-        asked = requests.get((found.contact, found.line), ()) if found.asked_lately else ()
-        yield found, _facts(line, found, asked, hours, purpose, text, now)
+        facts = shared[found.line].but(
+            mode=line.mode_towards(found.number, states[found.line].default_mode),
+            status=_STATUSES[found.status],
+            do_not_contact=found.do_not_contact,
+            unsettled=found.unsettled,
+            unreachable=found.unreachable or "",
+            blocked_at_provider=bool(found.blocked_at_provider),
+            under_review=found.under_review,
+            request_open=found.request_open,
+            level=found.level or "",
+            consent_until=found.consent_until,
+        )
+        if found.in_do_not_call_registry or found.known_litigator:
+            facts = facts.but(listed_on=_listed_on(found))
+        if facts.status is Status.OPTED_OUT:
+            facts = facts.but(**_of_the_opt_out(found))
+        if found.asked_lately:
+            facts = facts.but(**_of_the_requests(requests[found.contact, found.line], states[found.line].request_limit))
+        if hours is not timing.ANY_TIME:
+            facts = facts.but(**vars(hours))
+        if purpose is Purpose.HELP_REPLY and found.contact:
+            facts = facts.but(help_replies_today=_help_replies(found.contact, found.line, now, text))
+        yield found, facts
 
 
 def _requests(
     rows: Collection[Known], lines: Collection[int], text: Message | None, now: dt.datetime
 ) -> Mapping[tuple[int | None, int], Sequence[tuple[str, dt.datetime]]]:
     asked = {found.contact for found in rows if found.contact and found.asked_lately}
-    return known.requests(asked, lines, text, now) if asked else {}
+    found = known.requests(asked, lines, text, now) if asked else {}
+    return defaultdict(list, found)  # one may have failed between the two statements
 
 
-def _facts(
-    line: Line,
-    found: Known,
-    asked: Sequence[tuple[str, dt.datetime]],
-    hours: Timing,
-    purpose: Purpose,
-    text: Message | None,
-    now: dt.datetime,
-) -> gate.Facts:
-    """``asked``: kind and time of the requests that count, newest first."""
-    opted_out = found.status == Status.OPTED_OUT
-    times = [left_at for _, left_at in asked]
-    limit = found.request_limit
+def _of_the_line(line: Line, state: LineState, purpose: Purpose, now: dt.datetime) -> gate.Facts:
+    """What is the same for every number, so that it need not be said ten thousand times."""
     return gate.Facts(
         now=now,
         purpose=purpose,
-        mode=line.mode_towards(found.number, found.default_mode),
-        status=_STATUSES[found.status],
         line_number=line.number,
-        do_not_contact=found.do_not_contact,
-        unsettled=found.unsettled,
-        line_active=found.line_open,
-        line_registered=found.registration in _REGISTERED,
-        unreachable=found.unreachable or "",
-        opted_out_at=found.opted_out_at if opted_out else None,
-        opted_out_by=_how_opted_out(found.opt_out_rule or "", found.source or "") if opted_out else "",
-        blocked_at_provider=bool(found.blocked_at_provider),
-        under_review=found.under_review,
-        request_open=found.request_open,
-        request_limit=limit,
-        request_pause=found.request_pause,
-        last_request_at=times[0] if times else None,
-        limiting_request_at=times[limit - 1] if limit and len(times) >= limit else None,
-        last_theirs_at=next((left_at for kind, left_at in asked if kind == RequestKind.THEIRS), None),
-        last_way_back_at=found.way_back_at,
-        help_replies_today=_help_replies(found.contact, found.line, now, text)
-        if purpose is Purpose.HELP_REPLY and found.contact
-        else 0,
-        level=found.level or "",
-        required_level=found.required_level,
-        consent_until=found.consent_until,
-        listed_on=_listed_on(found),
+        line_active=state.is_open,
+        line_registered=state.registration in _REGISTERED,
+        request_limit=state.request_limit,
+        request_pause=state.request_pause,
+        required_level=state.required_level,
         marketing=line.category == Category.MARKETING,
-        quiet_until=hours.quiet_until,
-        wrote_at=hours.wrote_at,
-        cap_until=hours.cap_until,
-        cap_hours=hours.cap_hours,
-        zone=hours.zone,
-        zone_is_certain=hours.zone_is_certain,
     )
+
+
+def _of_the_opt_out(found: Known) -> dict[str, Any]:
+    return {
+        "opted_out_at": found.opted_out_at,
+        "opted_out_by": _how_opted_out(found.opt_out_rule or "", found.source or ""),
+        "last_way_back_at": found.way_back_at,
+    }
+
+
+def _of_the_requests(asked: Sequence[tuple[str, dt.datetime]], limit: int) -> dict[str, Any]:
+    """``asked``: kind and time of the requests that count, newest first."""
+    times = [left_at for _, left_at in asked]
+    return {
+        "last_request_at": times[0] if times else None,
+        "limiting_request_at": times[limit - 1] if limit and len(times) >= limit else None,
+        "last_theirs_at": next((left_at for kind, left_at in asked if kind == RequestKind.THEIRS), None),
+    }
 
 
 def _listed_on(found: Known) -> frozenset[str]:

@@ -5,7 +5,7 @@ holds the contact's lock sees every webhook that was answered before.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from django.db import models
@@ -19,18 +19,24 @@ from consent.vocabulary import NumberList
 from messaging.models import Message
 
 
+class LineState(NamedTuple):
+    """What the gate asks about a line. Where the line says nothing, the organisation's word is in its place."""
+
+    line: int
+    is_open: bool
+    registration: str
+    required_level: str
+    default_mode: str
+    request_limit: int
+    request_pause: dt.timedelta
+
+
 class Known(NamedTuple):
     """One number on one line. What belongs to the contact or their consent is None where there is no such row."""
 
     line: int
     number: str
     contact: int | None
-    line_open: bool
-    registration: str
-    required_level: str
-    default_mode: str
-    request_limit: int
-    request_pause: dt.timedelta
     unreachable: str | None
     postal_code: str | None
     time_zone: str | None
@@ -68,19 +74,23 @@ _ON_LIST = (
     " AND EXISTS (SELECT 1 FROM consent_scrubresult s WHERE s.number = n.number AND s.kind = '{}' AND s.listed)"
 )
 
-# How each is read, and which field its values are of, in the order of ``Known``. ``l`` is the line, ``o`` the
-# organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line; the last three may be
-# missing. What only matters after an opt-out is not looked for otherwise.
-_COLUMNS: dict[str, tuple[str, "models.Field[Any, Any]"]] = {
+# How each is read, and which field its values are of, in the order of ``LineState`` and ``Known``. ``l`` is the line,
+# ``o`` the organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line; the last two
+# may be missing. What only matters after an opt-out is not looked for otherwise.
+_Column = tuple[str, "models.Field[Any, Any]"]
+_OF_THE_LINE: dict[str, _Column] = {
     "line": ("l.id", _of(Line, "id")),
-    "number": ("n.number", _of(Contact, "number")),
-    "contact": ("c.id", _of(Contact, "id")),
-    "line_open": ("l.active AND l.opened_at IS NOT NULL", _BOOL),
+    "is_open": ("l.active AND l.opened_at IS NOT NULL", _BOOL),
     "registration": ("l.registration", _of(Line, "registration")),
     "required_level": ("l.required_level", _of(Line, "required_level")),
     "default_mode": ("o.mode", _of(Organisation, "mode")),
     "request_limit": ("COALESCE(l.request_limit, o.request_limit)", _of(Organisation, "request_limit")),
     "request_pause": ("COALESCE(l.request_pause, o.request_pause)", _of(Organisation, "request_pause")),
+}
+_OF_THE_NUMBER: dict[str, _Column] = {
+    "line": ("l.id", _of(Line, "id")),
+    "number": ("n.number", _of(Contact, "number")),
+    "contact": ("c.id", _of(Contact, "id")),
     "unreachable": ("c.unreachable", _of(Contact, "unreachable")),
     "postal_code": ("c.postal_code", _of(Contact, "postal_code")),
     "time_zone": ("c.time_zone", _of(Contact, "time_zone")),
@@ -127,31 +137,53 @@ _COLUMNS: dict[str, tuple[str, "models.Field[Any, Any]"]] = {
         _of(Message, "created"),
     ),
 }
-assert tuple(_COLUMNS) == Known._fields
+assert tuple(_OF_THE_LINE) == LineState._fields and tuple(_OF_THE_NUMBER) == Known._fields
 
-_SELECT = f"""SELECT {", ".join(expression for expression, _ in _COLUMNS.values())}
-FROM {{numbers}}
-CROSS JOIN consent_line l
-CROSS JOIN consent_organisation o
+
+def _select(*columns: _Column) -> str:
+    return f"SELECT {', '.join(expression for expression, _ in columns)}\n"
+
+
+def _columns(*columns: _Column) -> Columns:
+    return Columns(*(field for _, field in columns))
+
+
+_FROM_LINES = "FROM consent_line l CROSS JOIN consent_organisation o WHERE o.id = 1 AND {lines}"
+_FROM_NUMBERS = """FROM {numbers} CROSS JOIN consent_line l
 LEFT JOIN consent_contact c ON c.number = n.number
 LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = l.id
-WHERE o.id = 1 AND {{lines}}"""
-_FIELDS = Columns(*(field for _, field in _COLUMNS.values()))
+WHERE {lines}"""
+_FROM_BOTH = _FROM_NUMBERS.replace("WHERE", "CROSS JOIN consent_organisation o WHERE o.id = 1 AND")
+_LINE, _NUMBER = tuple(_OF_THE_LINE.values()), tuple(_OF_THE_NUMBER.values())
+_BOTH = (*_LINE, *_NUMBER)
+_SELECT_LINES, _SELECT_NUMBERS, _SELECT_BOTH = _select(*_LINE), _select(*_NUMBER), _select(*_BOTH)
+_LINE_COLUMNS, _NUMBER_COLUMNS, _BOTH_COLUMNS = _columns(*_LINE), _columns(*_NUMBER), _columns(*_BOTH)
 
 
-def read(lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime) -> Iterable[Known]:
-    """Each of ``numbers`` (E.164, none twice) on each of ``lines`` (ids), in any order.
+def read(
+    lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime
+) -> tuple[dict[int, LineState], list[Known]]:
+    """``lines`` (ids) by id, and each of ``numbers`` (E.164, none twice) on each of them, in any order.
 
-    ``text`` itself, and the request that it is, are left out of account.
+    ``text`` itself, and the request that it is, are left out of account. One statement for one number. For several
+    there are two, or the lines would come again with each number.
     """
     params = _but(text, now)
-    digests = [suppression_digest(number) for number in numbers]
-    statement = _SELECT.format(
-        numbers=statements.table("n", {"number": list(numbers), "digest": digests}, params),
-        lines=statements.among("l.id", "lines", lines, params),
-    )
-    single = len(lines) == len(numbers) == 1
-    return map(Known._make, statements.fetch(statement, params, _FIELDS, again_and_again=single))
+    where = {
+        "numbers": statements.table(
+            "n", {"number": list(numbers), "digest": [suppression_digest(number) for number in numbers]}, params
+        ),
+        "lines": statements.among("l.id", "lines", lines, params),
+    }
+    if len(numbers) == 1:
+        both = statements.fetch(
+            _SELECT_BOTH + _FROM_BOTH.format(**where), params, _BOTH_COLUMNS, again_and_again=len(lines) == 1
+        )
+        cut = len(_LINE)
+        return {row[0]: LineState._make(row[:cut]) for row in both}, [Known._make(row[cut:]) for row in both]
+    of_lines = statements.fetch(_SELECT_LINES + _FROM_LINES.format(**where), params, _LINE_COLUMNS)
+    of_numbers = statements.fetch(_SELECT_NUMBERS + _FROM_NUMBERS.format(**where), params, _NUMBER_COLUMNS)
+    return {row[0]: LineState._make(row) for row in of_lines}, list(map(Known._make, of_numbers))
 
 
 _REQUESTS = Columns(

@@ -36,7 +36,8 @@ class Timing:
     zone_is_certain: bool = True
 
 
-_ANY_TIME = Timing()
+# Nothing is known that keeps the text waiting.
+ANY_TIME = Timing()
 
 
 def gather(lines: Mapping[int, Line], rows: Sequence[Known], text: Message | None, now: dt.datetime) -> list[Timing]:
@@ -117,7 +118,7 @@ def _quiet(
 
 def _hours(line: Line, places: tuple[Place, ...], kept: _Kept, now: dt.datetime) -> Timing:
     quiet = kept.timetable(line).quiet(now, places) if line.quiet_hours else None
-    return Timing(quiet_until=quiet.until, zone=quiet.zone, zone_is_certain=quiet.certain) if quiet else _ANY_TIME
+    return Timing(quiet_until=quiet.until, zone=quiet.zone, zone_is_certain=quiet.certain) if quiet else ANY_TIME
 
 
 def _answer_lately(lines: Mapping[int, Line], rows: Sequence[Known], timings: list[Timing], now: dt.datetime) -> None:
