@@ -50,6 +50,9 @@ class Reason(StrEnum):
     ALLOWED = "allowed"
 
 
+# The contact has to be asked, and what was to be said waits for the answer; the last one says that they can't be now.
+ASKED_FIRST = frozenset({Reason.CONSENT_MISSING, Reason.CONSENT_EXPIRED, Reason.LEVEL_TOO_LOW, Reason.REQUEST_LIMIT})
+
 _PASS_WITH_TIME = frozenset({Reason.QUIET_HOURS, Reason.CONTACT_CAP, Reason.LINE_PACE})
 
 

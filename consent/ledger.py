@@ -9,7 +9,7 @@ rule, not the order in which webhooks are read, that makes STOP, START, STOP end
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from django.db import transaction
@@ -168,8 +168,13 @@ def opt_in(
     stands_alone: bool = True,
     in_doubt: bool = False,
     opted_out_at: dt.datetime | None = None,
+    until: dt.datetime | None = None,
 ) -> bool:
-    """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it.
+    """Record an opt-in on one line. True if it counts, False if a later opt-out overrules it, or if the number changed
+    hands after it.
+
+    ``until``: when the consent ends, None for one that does not. Of two consents the firmer counts, between equally
+    firm ones that which lasts longer; one that has ended, or was suspended, counts no more (``_takes_the_place``).
 
     ``stands_alone`` is False for a YES, which means nothing without the request it answers. ``in_doubt``: a text that
     may be a revocation is as late as this or later, so the line stays under review. ``opted_out_at``: when the last
@@ -188,16 +193,21 @@ def opt_in(
     if consent.review_since and authority is Authority.OTHERS:
         raise ConsentError("This contact may have asked us to stop. An officer has to decide that first.")
     last_out = opted_out_at or consent.opted_out_at
-    if last_out and occurred_at <= last_out:
+    if authority is Authority.OTHERS:
+        _refuse_a_former_owners(contact, line, occurred_at)
+    if (last_out and occurred_at <= last_out) or _was_a_former_owners(contact, occurred_at):
         _append(consent, EntryKind.OPT_IN_TOO_LATE, before, proof, occurred_at=occurred_at, level=level)
         return False
     asked_before = request or OptInRequest.objects.acceptable(contact, line, occurred_at)
+    if authority is Authority.CONTACT:
+        # Whoever opts in from that number has it, and is asked nothing about those who had it before.
+        reachable(contact, replace(proof, evidence={}), rule="opted in")
+    if before != Status.OPTED_IN or _is_over(consent, occurred_at):
+        consent.since = occurred_at
+    if _takes_the_place(consent, level, until, occurred_at):
+        consent.level, consent.until, consent.ended_at, consent.suspended_at = level, until, None, None
     consent.status, consent.source = Status.OPTED_IN, proof.channel
     consent.review_since = consent.review_since if in_doubt else None
-    if before != Status.OPTED_IN:
-        consent.since, consent.level = occurred_at, level
-    elif LEVEL_RANK[level] > LEVEL_RANK[consent.level]:
-        consent.level = level
     if authority is Authority.CONTACT:
         # A STOP between the request and its YES voids the YES, whichever of the two is read first.
         own = occurred_at if stands_alone or request is None else request.created
@@ -209,6 +219,33 @@ def opt_in(
         withdraw_request(other, at=occurred_at)
     _append(consent, EntryKind.OPTED_IN, before, proof, occurred_at=occurred_at, level=level)
     return True
+
+
+def _takes_the_place(consent: Consent, level: str, until: dt.datetime | None, occurred_at: dt.datetime) -> bool:
+    """Whether a consent given now stands in the place of the one on record. Only the two of them decide, not the clock,
+    so that the entries tell the same whenever they are read (consent.verification)."""
+    if consent.status != Status.OPTED_IN or _is_over(consent, occurred_at):
+        return True
+    new, old = LEVEL_RANK[level], LEVEL_RANK[consent.level]
+    return new > old or (new == old and consent.until is not None and (until is None or until > consent.until))
+
+
+def _is_over(consent: Consent, at: dt.datetime) -> bool:
+    ended = consent.until is not None and consent.until <= at
+    return ended or consent.suspended_at is not None or consent.ended_at is not None
+
+
+def _was_a_former_owners(contact: Contact, occurred_at: dt.datetime) -> bool:
+    return contact.changed_hands_at is not None and occurred_at <= contact.changed_hands_at
+
+
+def _refuse_a_former_owners(contact: Contact, line: Line, occurred_at: dt.datetime) -> None:
+    if contact.unreachable != Contact.Unreachable.REASSIGNED and not _was_a_former_owners(contact, occurred_at):
+        return
+    raise ConsentError(
+        "This number may be somebody else's by now, so what was agreed before does not count. Whoever has it can text "
+        f"START to {line.number}. If it is still theirs, an officer can say so on the contact's page."
+    )
 
 
 def opted_in_earlier(contact: Contact, line: Line, at: dt.datetime) -> None:
@@ -287,6 +324,7 @@ def _opt_out_on(
         if before != Status.OPTED_OUT:
             consent.status, consent.since = Status.OPTED_OUT, occurred_at
             consent.source, consent.level = proof.channel, ""
+            consent.until = consent.ended_at = consent.suspended_at = None
         consent.review_since = None
         for request in OptInRequest.objects.open().filter(contact=contact, line=line):
             if request.left_at is None:
@@ -324,6 +362,82 @@ def close_review(contact: Contact, line: Line, proof: Proof, *, at: dt.datetime)
     if consent.review_since is not None:
         consent.review_since = None
         _append(consent, EntryKind.REVIEW_CLOSED, consent.status, proof, occurred_at=at)
+
+
+# ---- consent that ends, numbers that change hands -------------------------------------------------------------------
+
+
+def consent_ended(contact: Contact, line: Line, proof: Proof) -> bool:
+    """Record, once, that the consent on a line has ended. The status stays what it is: the gate asks again. False where
+    there is nothing to record (any more)."""
+    consent = consent_of(contact, line)
+    over = consent.until is not None and consent.until <= timezone.now()
+    if consent.status != Status.OPTED_IN or consent.ended_at or consent.suspended_at or not over:
+        return False
+    assert consent.until is not None
+    consent.ended_at = consent.until
+    _append(consent, EntryKind.CONSENT_ENDED, consent.status, proof, occurred_at=consent.until)
+    return True
+
+
+def unreachable(
+    contact: Contact, why: Contact.Unreachable, proof: Proof, *, by: Contact.FoundBy, at: dt.datetime
+) -> bool:
+    """Note that no text reaches the number, or not the one whose it was. False where the same is on record already.
+
+    A number that is known to be reassigned stays so: that it does not work either says nothing new.
+    """
+    if contact.unreachable in {why, Contact.Unreachable.REASSIGNED}:
+        return False
+    contact.unreachable, contact.unreachable_since, contact.unreachable_source = why, at, by
+    contact.save(update_fields=["unreachable", "unreachable_since", "unreachable_source"])
+    _append_for_contact(contact, EntryKind.UNREACHABLE, replace(proof, rule=f"number:{why}"), occurred_at=at)
+    return True
+
+
+def reachable(contact: Contact, proof: Proof, *, rule: str) -> bool:
+    """Take that back; ``rule`` says what disproves it. Suspended consent stays suspended (see ``resume``)."""
+    if not contact.unreachable:
+        return False
+    contact.unreachable, contact.unreachable_since, contact.unreachable_source = "", None, ""
+    contact.save(update_fields=["unreachable", "unreachable_since", "unreachable_source"])
+    _append_for_contact(contact, EntryKind.REACHABLE, replace(proof, rule=f"number:{rule}"), occurred_at=timezone.now())
+    return True
+
+
+def suspend(contact: Contact, proof: Proof, *, given_before: dt.datetime, at: dt.datetime) -> list[Line]:
+    """The number may have changed hands: consent given before ``given_before`` holds no more from ``at`` on.
+
+    Returns the lines on which it was suspended. The status stays what it is, as with consent that ended by itself.
+    What somebody with that number agreed to since then, stays.
+    """
+    contact.changed_hands_at = max(given_before, contact.changed_hands_at or given_before)
+    contact.save(update_fields=["changed_hands_at"])
+    suspended = []
+    given = Consent.objects.filter(contact=contact, status=Status.OPTED_IN, suspended_at=None, since__lte=given_before)
+    for consent in given.order_by("line").select_related("line"):
+        consent.contact = contact
+        consent.suspended_at, consent.until = at, min(at, consent.until or at)
+        _append(consent, EntryKind.SUSPENDED, consent.status, proof, occurred_at=at)
+        suspended.append(consent.line)
+    return suspended
+
+
+def resume(contact: Contact, proof: Proof) -> list[Line]:
+    """An officer knows that the number never changed hands: what was suspended holds again, with the end it had."""
+    contact.changed_hands_at = None
+    contact.save(update_fields=["changed_hands_at"])
+    resumed = []
+    suspended = Consent.objects.filter(contact=contact).exclude(suspended_at=None)
+    for consent in suspended.order_by("line").select_related("line"):
+        consent.contact = contact
+        own = LedgerEntry.objects.filter(contact=contact, line=consent.line)
+        suspension = own.filter(kind=EntryKind.SUSPENDED).latest("seq")
+        before = own.filter(seq__lt=suspension.seq).latest("seq")
+        consent.until, consent.suspended_at = before.until, None
+        _append(consent, EntryKind.RESUMED, consent.status, proof, occurred_at=timezone.now())
+        resumed.append(consent.line)
+    return resumed
 
 
 # ---- do not contact -------------------------------------------------------------------------------------------------
@@ -410,6 +524,7 @@ def _append(
         status_to=consent.status,
         since=consent.since,
         source=consent.source,
+        until=consent.until,
         request_state=consent.request_state,
         level=level,
         digest=digest,

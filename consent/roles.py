@@ -35,7 +35,16 @@ CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
         "consent.add_holiday",
         "consent.change_holiday",
         "consent.delete_holiday",
-        *(f"consent.{verb}_{table}" for table in ("sendinghours", "contactcap") for verb in _VERBS),
+        *(
+            f"consent.{verb}_{table}"
+            for table in ("sendinghours", "contactcap", "impliedconsentperiod")
+            for verb in _VERBS
+        ),
+        "consent.view_listimport",
+        "consent.add_listimport",
+        "consent.view_scrubresult",
+        "consent.view_reassignmentanswer",
+        "consent.settle_number",
         "consent.view_user",
         "consent.change_shown_name",
         "consent.lift_opt_out",
@@ -54,6 +63,9 @@ CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
         "consent.view_holiday",
         "consent.view_sendinghours",
         "consent.view_contactcap",
+        "consent.view_impliedconsentperiod",
+        "consent.view_listimport",
+        "consent.view_scrubresult",
         "consent.record_revocation",
     ],
     AGENT: ["consent.view_contact", "consent.view_consent", "consent.record_consent", "consent.record_revocation"],

@@ -57,8 +57,11 @@ def _entries(rows: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any
     return rows.order_by("contact_id", "seq").values("id", "contact_id", "line_id", "hash", *chain.READ)
 
 
+_OF_CONTACT = ("ledger_seq", "ledger_head", "unreachable", "unreachable_since")
+
+
 def _head(contact_pk: int) -> dict[str, Any]:
-    return dict(Contact.objects.values("pk", "uuid", "number", "ledger_seq", "ledger_head").get(pk=contact_pk))
+    return dict(Contact.objects.values("pk", "uuid", "number", *_OF_CONTACT).get(pk=contact_pk))
 
 
 def _looked_at_again(contact_pk: int) -> Fault | None:
@@ -84,7 +87,12 @@ def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
         return seq, f"the contact's chain should end at {contact['ledger_seq']}"
     if contact["ledger_head"] != previous:
         return seq, "the contact's head is another hash"
-    return _evidence_fault(entries) or _state_fault(contact, entries) or _list_fault(contact, entries)
+    return (
+        _evidence_fault(entries)
+        or _state_fault(contact, entries)
+        or _list_fault(contact, entries)
+        or _reach_fault(contact, entries)
+    )
 
 
 def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
@@ -106,6 +114,9 @@ _COLUMNS = (
     "source",
     "request_state",
     "level",
+    "until",
+    "ended_at",
+    "suspended_at",
     "opted_out_at",
     "told_at",
     "review_since",
@@ -124,6 +135,10 @@ class Replayed:
     request_state: str = RequestState.NOT_SENT
     entry_id: int | None = None
     level: str = ""
+    until: dt.datetime | None = None
+    ended_at: dt.datetime | None = None
+    suspended_at: dt.datetime | None = None
+    until_without_suspension: dt.datetime | None = None
     opted_out_at: dt.datetime | None = None
     told_at: dt.datetime | None = None
     review_since: dt.datetime | None = None
@@ -135,17 +150,42 @@ class Replayed:
         self.request_state, self.entry_id = entry["request_state"], entry["id"]
         if entry["kind"] in REVOCATIONS:
             self.opted_out_at = max(entry["occurred_at"], self.opted_out_at or entry["occurred_at"])
+        over = self._is_over(entry["occurred_at"])
+        self._follow_end(entry, before, over)
         if entry["kind"] == EntryKind.OPTED_IN:
             if entry["channel"] == Channel.KEYWORD:
                 self.last_own_opt_in = max(entry["occurred_at"], self.last_own_opt_in or entry["occurred_at"])
             self.source = entry["channel"]
-            if before == Status.OPTED_IN:
+            if before == Status.OPTED_IN and over:
+                self.since, self.level = entry["occurred_at"], entry["level"]
+            elif before == Status.OPTED_IN:
                 self.level = max(self.level, entry["level"], key=LEVEL_RANK.__getitem__)
         if self.status != before:
             out_of_request = self.status == Status.NOT_DEFINED
             self.since = None if out_of_request else entry["occurred_at"]
             self.source = "" if out_of_request else entry["channel"]
             self.level = entry["level"] if self.status == Status.OPTED_IN else ""
+
+    def _is_over(self, at: dt.datetime) -> bool:
+        return bool(self.ended_at or self.suspended_at or (self.until and self.until <= at))
+
+    def _follow_end(self, entry: Mapping[str, Any], before: str, over: bool) -> None:
+        """What an entry does to the end of consent. An opt-in tells the end that came of it, and no entry the end that
+        it asked for: whether the firmer and longer one was chosen shows in the level."""
+        match entry["kind"]:
+            case EntryKind.OPTED_IN:
+                self.until = entry["until"]
+                if before != Status.OPTED_IN or over:
+                    self.ended_at = self.suspended_at = None
+            case EntryKind.CONSENT_ENDED:
+                self.ended_at = entry["occurred_at"]
+            case EntryKind.SUSPENDED:
+                self.until_without_suspension, self.suspended_at = self.until, entry["occurred_at"]
+                self.until = min(entry["occurred_at"], self.until or entry["occurred_at"])
+            case EntryKind.RESUMED:
+                self.until, self.suspended_at = self.until_without_suspension, None
+        if self.status == Status.OPTED_OUT and before != Status.OPTED_OUT:
+            self.until = self.ended_at = self.suspended_at = None
 
     def _follow_marks(self, kind: str, at: dt.datetime) -> None:
         match kind:
@@ -180,13 +220,26 @@ def _list_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tu
     return None
 
 
+def _reach_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+    """Whether the number can be reached is what the contact's last entry about it says. What was noted before there
+    were such entries has no time."""
+    about = [each for each in entries if each["kind"] in {EntryKind.UNREACHABLE, EntryKind.REACHABLE}]
+    if not about and contact["unreachable_since"] is None:
+        return None
+    last = about[-1] if about else None
+    told = last["rule"].partition(":")[2] if last and last["kind"] == EntryKind.UNREACHABLE else ""
+    if told != contact["unreachable"]:
+        return last["seq"] if last else len(entries), f"the number should be {told or 'within reach'}"
+    return None
+
+
 def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
     lines: defaultdict[int, Replayed] = defaultdict(Replayed)
     for entry in entries:
         if entry["line_id"]:
             told = lines[entry["line_id"]]
             told.follow(entry)
-            if (told.since, told.source) != (entry["since"], entry["source"]):
+            if (told.since, told.source, told.until) != (entry["since"], entry["source"], entry["until"]):
                 return entry["seq"], "the state it says it left is not the one that the entries up to it tell"
     for state in Consent.objects.filter(contact_id=contact["pk"]).order_by("line_id"):
         told = lines.pop(state.line_id, Replayed(seq=len(entries)))

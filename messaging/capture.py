@@ -14,7 +14,7 @@ from django.utils import timezone
 from consent import gate, ledger
 from consent.gate import CONFIRMATION_WINDOW, Purpose, Reason
 from consent.ledger import Authority, ConsentError, Proof, Revoked
-from consent.models import Consent, Contact, DoNotContact, Line, OptInRequest, Organisation, User
+from consent.models import Consent, Contact, DoNotContact, ImpliedConsentPeriod, Line, OptInRequest, Organisation, User
 from consent.vocabulary import Channel, Level, Mode, RequestKind, Scope, Status
 from messaging import automatic, facts, opt_in
 from messaging.models import Conversation, Message, Receipt, Review
@@ -222,13 +222,24 @@ def record_consent(
     level: Level = Level.EXPRESS,
     double: bool = True,
     source: str = "",
+    until: dt.datetime | None = None,
 ) -> Consent:
     """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request.
 
-    Raises ConsentError for an opted-out contact, for one who is being asked or may not be asked now, and for a moment
-    in the future.
+    ``until``: when it ends. Implied consent ends at the latest when the country of the number says, and in any case
+    after the shortest of its periods where nothing is given.
+
+    Raises ConsentError for an opted-out contact, for one who is being asked or may not be asked now, for a moment in
+    the future, and for an end that is over or later than the country allows.
     """
     _not_in_the_future(occurred_at)
+    if level == Level.IMPLIED:
+        until = _end_of_implied(number, occurred_at, until)
+    if until and until <= timezone.now():
+        raise ConsentError(
+            f"This consent ended on {until.astimezone(dt.UTC):%d %B %Y}, so it allows nothing any more. Correct its "
+            "dates, or ask the contact again."
+        )
     contact = Contact.objects.lock(number)
     state = ledger.consent_of(contact, line)
     if state.status == Status.OPTED_OUT:
@@ -239,19 +250,32 @@ def record_consent(
     conversation = Conversation.objects.between(contact, line)
     proof = Proof(channel, {**evidence, "number": number, "line": line.number}, actor=by)
     if not double:
-        opt_in.accept(conversation, proof, occurred_at=occurred_at, authority=Authority.OTHERS, level=level)
+        opt_in.accept(
+            conversation, proof, occurred_at=occurred_at, authority=Authority.OTHERS, level=level, until=until
+        )
         state.refresh_from_db()
         return state
     if OptInRequest.objects.open().filter(contact=contact, line=line).exists():
         raise ConsentError("The contact is being asked already. Wait for their answer.")
     request = opt_in.ask(
-        conversation, RequestKind.CONFIRM_SIGN_UP, channel=channel, asked_by=by, level=level, source=source
+        conversation, RequestKind.CONFIRM_SIGN_UP, channel=channel, asked_by=by, level=level, until=until, source=source
     )
     if request is None:
         refused = Message.objects.filter(conversation=conversation, purpose=Purpose.CONFIRM_SIGN_UP).latest("pk")
         raise ConsentError(f"The contact can't be asked now. {refused.reason_text}")
     ledger.captured(state, proof, occurred_at=occurred_at, level=level)
     return state
+
+
+def _end_of_implied(number: str, occurred_at: dt.datetime, until: dt.datetime | None) -> dt.datetime | None:
+    """When implied consent given then ends. Raises ConsentError where that is said to be later than the law has it."""
+    ends = [period.end(occurred_at) for period in ImpliedConsentPeriod.objects.for_number(number)]
+    if until and ends and until > max(ends):
+        raise ConsentError(
+            f"Implied consent of this number ends on {max(ends).astimezone(dt.UTC):%d %B %Y} at the latest. Give that "
+            "day or an earlier one."
+        )
+    return until or min(ends, default=None)
 
 
 def lift_opt_out(
@@ -287,6 +311,8 @@ def ask(number: str, line: Line, *, by: User, basis: str) -> OptInRequest:
     found = facts.gather(line, number, purpose=Purpose.REQUEST_OURS)
     if why := not_to_be_asked(found):
         raise ConsentError(why)
+    if found.status == Status.OPTED_IN and (why := opt_in.why_pointless(line, contact, found.required_level)):
+        raise ConsentError(why)
     conversation = Conversation.objects.between(contact, line)
     request = opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=by, basis=basis)
     if request is None:
@@ -298,7 +324,7 @@ def ask(number: str, line: Line, *, by: User, basis: str) -> OptInRequest:
 
 def not_to_be_asked(found: gate.Facts) -> str:
     """Why the contact can't be asked by us now, in words; empty where they can. ``found`` may be of any purpose."""
-    if found.status == Status.OPTED_IN:
+    if found.status == Status.OPTED_IN and not gate.must_be_renewed(found):
         return "The contact has agreed already."
     if found.request_open:
         return "The contact is being asked already. Wait for their answer."

@@ -16,6 +16,7 @@ _SENTENCES = {
     "conversation": "No rule found anything in it but ordinary talk.",
     "route": "They told us {word}.",
     "reaches later lines": "It was said on another line, and is valid on this later one too.",
+    "number": "{word}",
     "old number": "It was said with their old number and copied to this one.",
 }
 _ROUTES = {
@@ -25,6 +26,14 @@ _ROUTES = {
     "letter": "by letter",
     "voicemail": "by voicemail",
     "paper": "on paper",
+}
+_NUMBERS = {
+    "deactivated": "The carrier has deactivated this number.",
+    "reassigned": "This number now belongs to somebody else.",
+    "not_mobile": "This number can't receive texts.",
+    "opted in": "Somebody opted in from this number.",
+    "wrote": "Somebody texted us from this number.",
+    "officer": "An officer found out.",
 }
 _LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "pt": "Portuguese"}
 
@@ -36,6 +45,8 @@ def why(rule: str) -> str:
         return f"The provider refused a text: code {word}."
     if kind == "route":
         word = _ROUTES.get(word, f"by another way: {word}")
+    if kind == "number":
+        word = _NUMBERS.get(word, word)
     if kind in _SENTENCES:
         return _SENTENCES[kind].format(word=word)
     language, _, name = kind.partition(".")

@@ -6,6 +6,7 @@ nothing is applied twice, by whichever worker or sweep, and nothing is half appl
 
 import logging
 import traceback
+from dataclasses import replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -137,8 +138,7 @@ def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
         return
     reading = _hear(inbound, line, OptInRequest.objects.open().filter(contact=contact, line=line).exists())
     if contact.unreachable in _DISPROVED_BY_A_TEXT:
-        contact.unreachable = ""
-        contact.save(update_fields=["unreachable"])
+        ledger.reachable(contact, replace(_proof(receipt, inbound, reading), evidence={}), rule="wrote")
     conversation = Conversation.objects.between(contact, line)
     situation = _situation(receipt, conversation, inbound, reading)
     plan = opt_in.answer(situation)
@@ -222,6 +222,7 @@ def _act(
             authority=Authority.CONTACT,
             # START and other keywords answer no wording; a YES gives what the wording it answers declares.
             level=request.level if request else Level.EXPRESS,
+            until=request.consent_until if request else None,
             request=request,
             receipt=receipt,
             words=reading.reply,
@@ -336,7 +337,13 @@ def _settle_delivery(receipt: Receipt) -> None:
         if conversation.line not in revoked.kept:
             ledger.set_blocked_at_provider(conversation.contact, conversation.line, True)
     elif trouble:
-        Contact.objects.filter(pk=conversation.contact.pk).update(unreachable=_UNREACHABLE[trouble])
+        ledger.unreachable(
+            conversation.contact,
+            _UNREACHABLE[trouble],
+            Proof(Channel.PROVIDER, {"code": delivery.error_code, "message": str(message.uuid)}),
+            by=Contact.FoundBy.DELIVERY,
+            at=receipt.at,
+        )
 
 
 def _is_out(conversation: Conversation) -> bool:

@@ -14,8 +14,8 @@ from django.utils import timezone
 from consent import ledger
 from consent.gate import DISCLAIMERS, REQUESTS, Purpose, Reason
 from consent.ledger import Authority, Proof
-from consent.models import OptInRequest, Organisation, User
-from consent.vocabulary import Channel, Level, Mode, RequestKind, RequestOutcome, Status
+from consent.models import Contact, Line, OptInRequest, Organisation, User
+from consent.vocabulary import LEVEL_RANK, Channel, Level, Mode, RequestKind, RequestOutcome, Status
 from messaging import automatic
 from messaging.keywords import Meaning
 from messaging.models import Conversation, Message, Receipt, Review
@@ -188,13 +188,17 @@ def ask(
     receipt: Receipt | None = None,
     basis: str = "",
     level: Level | None = None,
+    until: dt.datetime | None = None,
     source: str = "",
 ) -> OptInRequest | None:
     """Send the contact an opt-in request. None, with the refused text kept, where the gate does not let it out.
 
-    ``level`` is the consent a YES gives; without it, what the wording declares.
+    ``level`` and ``until`` are of a consent given elsewhere, which a YES confirms. A YES gives what the wording
+    declares where nothing was given before, or less.
     """
     version = automatic.wording(Kind(_PURPOSE[kind].value), conversation.line, conversation.contact)
+    if level is None or LEVEL_RANK[level] < LEVEL_RANK[version.level]:
+        level, until = Level(version.level), None
     request = OptInRequest.objects.create(
         contact=conversation.contact,
         line=conversation.line,
@@ -202,7 +206,8 @@ def ask(
         channel=channel,
         asked_by=asked_by,
         basis=basis,
-        level=level or version.level,
+        level=level,
+        consent_until=until,
         wording=version.uuid,
         created=timezone.now(),
     )
@@ -218,6 +223,21 @@ def ask(
         ledger.withdraw_request(request, at=timezone.now())
         return None
     return request
+
+
+def why_pointless(line: Line, contact: Contact, required: str) -> str:
+    """Why it is of no use to ask a contact who agreed already: a YES to the wording would not be enough either.
+
+    Empty where it would. Without this, such a contact would be asked as often as the limits allow, for ever.
+    """
+    version = automatic.wording(Kind.REQUEST_OURS, line, contact)
+    if LEVEL_RANK[version.level] >= LEVEL_RANK[required]:
+        return ""
+    needed, given = Level(required).label.lower(), Level(version.level).label.lower()
+    return (
+        f"This line needs {needed} consent, and a YES to its opt-in request gives no more than {given} consent, so the "
+        f"contact is not asked again. An officer can record {needed} consent, or put the wording of the request right."
+    )
 
 
 def expires_after(request: OptInRequest) -> dt.timedelta:
@@ -304,6 +324,7 @@ def accept(
     occurred_at: dt.datetime,
     authority: Authority,
     level: str = Level.EXPRESS,
+    until: dt.datetime | None = None,
     request: OptInRequest | None = None,
     receipt: Receipt | None = None,
     words: str = "",
@@ -316,7 +337,8 @@ def accept(
 
     False where a later opt-out overrules it; nothing follows then. Raises ledger.ConsentError like ``ledger.opt_in``.
     """
-    was_in = ledger.consent_of(conversation.contact, conversation.line).status == Status.OPTED_IN
+    before = ledger.consent_of(conversation.contact, conversation.line)
+    was_in = before.status == Status.OPTED_IN and not before.is_over
     in_doubt = Review.objects.doubted_since(conversation, occurred_at)
     counts = ledger.opt_in(
         conversation.contact,
@@ -324,6 +346,7 @@ def accept(
         proof,
         occurred_at=occurred_at,
         level=level,
+        until=until,
         authority=authority,
         request=request,
         stands_alone=stands_alone,

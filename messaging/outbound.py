@@ -86,8 +86,8 @@ def _decide(conversation: Conversation, author: User, basis: str = "") -> gate.D
     """The gate's answer to an ordinary text. What has to go before it is put on its way: a request, or a disclaimer."""
     found = facts.gather(conversation.line, conversation.contact.number)
     decision = gate.decide(found)
-    if decision.reason is Reason.CONSENT_MISSING:
-        _ask_first(conversation, author, basis)
+    if decision.reason in gate.ASKED_FIRST:
+        decision = _ask_first(conversation, found, decision, author, basis)
     elif decision.verdict in {Verdict.SEND, Verdict.DEFER} and _must_be_told(found, conversation):
         automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
     return decision
@@ -103,17 +103,32 @@ def _what_becomes_of_it(decision: gate.Decision) -> dict[str, Any]:
     }
 
 
-def _ask_first(conversation: Conversation, author: User | None, basis: str = "") -> None:
-    """Flow 1: the opt-in request goes out, the author's text is held, and the author is told."""
+def _ask_first(
+    conversation: Conversation, found: gate.Facts, decision: gate.Decision, author: User | None, basis: str = ""
+) -> gate.Decision:
+    """Flow 1: the opt-in request goes out, the author's text is held, and the author is told.
+
+    So too where the contact's consent has ended or is too low, unless they are being asked already. Refused where
+    asking is pointless, or not allowed now.
+    """
+    if found.request_open:
+        return decision
+    if found.status == Status.OPTED_IN and (
+        why := opt_in.why_pointless(conversation.line, conversation.contact, found.required_level)
+    ):
+        return gate.Decision(Verdict.REFUSE, Reason.LEVEL_TOO_LOW, why)
+    if decision.reason is Reason.REQUEST_LIMIT:
+        return decision
     opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
     automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
+    return decision
 
 
 def _must_be_told(found: gate.Facts, conversation: Conversation) -> bool:
     """Flow 9: the first text on a disclaimer line has a disclaimer before it."""
     return (
         found.mode is Mode.DISCLAIMER
-        and found.status == Status.NOT_DEFINED
+        and (found.status == Status.NOT_DEFINED or gate.has_ended(found))
         and not facts.told_or_being_told(conversation.line, conversation.contact)
     )
 
@@ -218,7 +233,7 @@ def claim(conversation_pk: int) -> Claim | None:
                 _begin(message, now)
                 return Claim(message, call_before)
             else:
-                _put_off(message, decision)
+                _put_off(message, decision, found)
     return None
 
 
@@ -261,8 +276,11 @@ def _begin(message: Message, now: dt.datetime) -> None:
     opt_in.leaving(message, now)
 
 
-def _put_off(message: Message, decision: gate.Decision) -> None:
+def _put_off(message: Message, decision: gate.Decision, found: gate.Facts) -> None:
     """The gate's second answer was not "send"."""
+    if decision.reason in gate.ASKED_FIRST and not message.is_automatic:
+        # When it was submitted, nobody knew yet that they have to be asked.
+        decision = _ask_first(message.conversation, found, decision, message.author)
     status = STATUS_FOR[decision.verdict]
     if status == S.HELD and message.is_automatic:
         status = S.REFUSED
@@ -270,9 +288,6 @@ def _put_off(message: Message, decision: gate.Decision) -> None:
     _set(message, status, decision.reason, decision.text)
     if status == S.REFUSED:
         opt_in.could_not_be_sent(message, decision.text)
-    elif decision.reason is Reason.CONSENT_MISSING:
-        # When it was submitted, nobody knew yet that they have to be asked.
-        _ask_first(message.conversation, message.author)
 
 
 def _set(message: Message, status: str, reason: str, words: str) -> None:

@@ -109,6 +109,7 @@ def they_agreed(review: Review, *, by: User, reason: str, seen: int | None = Non
             occurred_at=at,
             authority=Authority.OFFICER,
             level=request.level or Level.EXPRESS,
+            until=request.consent_until,
             request=request,
             stands_alone=False,
         )

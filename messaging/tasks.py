@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from consent import ledger
 from consent.models import Line
-from messaging import bell, inbound, look_up, outbound, reconcile, review, turns
+from messaging import bell, consent_ends, inbound, look_up, outbound, reconcile, review, turns
 from messaging.models import Message
 from messaging.turns import Turn
 
@@ -28,6 +28,7 @@ def _sweep() -> None:
         partial(outbound.drop_late, now),
         partial(outbound.mark_lost, now),
         inbound.expire_requests,
+        consent_ends.record_ends,
         partial(review.opt_out_undecided, timezone.localdate(now)),
     ]
     for step in steps:

@@ -23,6 +23,8 @@ class Kind(TextChoices):
     NOTICE_OPTED_IN = "notice_opted_in", "Notice: opted in"
     NOTICE_OPTED_OUT = "notice_opted_out", "Notice: opted out"
     NOTICE_EXPIRED = "notice_expired", "Notice: request expired"
+    NOTICE_CONSENT_ENDED = "notice_consent_ended", "Notice: consent ended"
+    NOTICE_NUMBER_SUSPENDED = "notice_number_suspended", "Notice: the number may be somebody else's"
     NOTICE_REQUEST_FAILED = "notice_request_failed", "Notice: request failed"
     NOTICE_UNDER_REVIEW = "notice_under_review", "Notice: under review"
     NOTICE_REVIEW_CLOSED = "notice_review_closed", "Notice: review closed"
@@ -94,6 +96,14 @@ DEFAULTS: dict[Kind, str] = {
     Kind.NOTICE_EXPIRED: (
         "Automatic notice: {contact_name} did not answer the opt-in request and it expired. "
         "What waited for an answer was cancelled. You can write again to ask once more, within the limits."
+    ),
+    Kind.NOTICE_CONSENT_ENDED: (
+        "Automatic notice: the consent of {contact_name} has ended. {detail} The next text you write is held, and they "
+        "are asked again first."
+    ),
+    Kind.NOTICE_NUMBER_SUSPENDED: (
+        "Automatic notice: nothing is sent to {contact_name} any more. {detail} Find out which number they have now; "
+        "an officer can say that this one is still theirs."
     ),
     Kind.NOTICE_REQUEST_FAILED: (
         "Automatic notice: the text that had to go first could not be delivered to {contact_name}. {detail} "

@@ -1,6 +1,7 @@
 from consent.models.consent import Consent, OptInRequest
 from consent.models.contact import Contact, DoNotContact, Tag
 from consent.models.holiday import Holiday
+from consent.models.implied import ImpliedConsentPeriod
 from consent.models.kept_file import KeptFile
 from consent.models.ledger import Evidence, LedgerEntry
 from consent.models.line import Line
@@ -16,6 +17,7 @@ __all__ = [
     "DoNotContact",
     "Evidence",
     "Holiday",
+    "ImpliedConsentPeriod",
     "KeptFile",
     "LedgerEntry",
     "Line",

@@ -4,6 +4,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 from consent.models.contact import Contact
 from consent.models.line import Line
@@ -11,6 +12,12 @@ from consent.vocabulary import Channel, Level, RequestKind, RequestOutcome, Requ
 
 # PRODUCT "Rules around the flows": a YES still accepts a request this long after it expired.
 LATE_YES = dt.timedelta(days=30)
+
+
+class ConsentQuerySet(models.QuerySet["Consent"]):
+    def that_ended(self, now: dt.datetime) -> "ConsentQuerySet":
+        """Those whose end came and is not recorded yet."""
+        return self.filter(until__lte=now, ended_at=None, suspended_at=None, status=Status.OPTED_IN)
 
 
 class Consent(models.Model):
@@ -29,7 +36,7 @@ class Consent(models.Model):
     level = models.CharField(max_length=8, choices=Level.choices, blank=True)
     # When the consent ends, or ended; the status stays what it is, and the gate asks again (consent.ending).
     until = models.DateTimeField("valid until", null=True)
-    # The end was recorded, once, for people to see.
+    # That end was recorded, once, for people to see.
     ended_at = models.DateTimeField("end recorded", null=True)
     # The number changed hands: ``until`` is when that became known, whatever end was agreed before.
     suspended_at = models.DateTimeField("suspended since", null=True)
@@ -52,6 +59,8 @@ class Consent(models.Model):
         db_constraint=False,
     )
 
+    objects = ConsentQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["contact", "line"], name="one_consent_per_contact_and_line")]
         indexes = [
@@ -70,6 +79,11 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.contact} on {self.line}: {self.get_status_display()}"
+
+    @property
+    def is_over(self) -> bool:
+        """Opted in for a time that is over, or by somebody who may not have this number any more."""
+        return self.status == Status.OPTED_IN and self.until is not None and self.until <= timezone.now()
 
 
 class OptInRequestQuerySet(models.QuerySet["OptInRequest"]):

@@ -70,6 +70,8 @@ class Contact(models.Model):
         default="",
         help_text="Where they live, if you know it. Empty: as the postal code says, or else the number.",
     )
+    # Consent given up to this moment may be a former owner's: it comes back only by an officer's word.
+    changed_hands_at = models.DateTimeField(null=True, editable=False)
     tags = models.ManyToManyField("consent.Tag", blank=True, related_name="contacts")
     # Written by consent.ledger, with an entry for each change.
     unreachable = models.CharField(max_length=12, choices=Unreachable.choices, blank=True)
@@ -86,6 +88,7 @@ class Contact(models.Model):
 
     class Meta:
         ordering = ["-pk"]
+        permissions = [("settle_number", "Can say whether a number is still the contact's")]
 
     def __str__(self) -> str:
         return self.name or self.number
