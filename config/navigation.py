@@ -140,6 +140,9 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Sending hours", "schedule", "consent.sendinghours"),
             _page("Caps on texts", "speed", "consent.contactcap"),
             _page("Holidays", "event_busy", "consent.holiday"),
+            _page("Implied consent", "hourglass_bottom", "consent.impliedconsentperiod"),
+            _page("Imported lists", "playlist_add_check", "consent.listimport"),
+            _page("Scrub results", "rule", "consent.scrubresult"),
         ],
     },
     {

@@ -73,6 +73,8 @@ EXPORT_SECONDS = env.float("EXPORT_SECONDS", default=600.0)
 # So many files a web process hands over at a time: fewer than it has threads, for webhooks come first.
 EXPORT_STREAMS = env.int("EXPORT_STREAMS", default=4)
 # How often the texts that came in are compared with the provider's list.
+# How often a worker looks for lists of deactivated numbers that are not here yet. There is one a day.
+DEACTIVATED_SECONDS = env.float("DEACTIVATED_SECONDS", default=3600.0)
 RECONCILE_SECONDS = env.float("RECONCILE_SECONDS", default=60.0 if EMBEDDED else 300.0)
 COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
 
@@ -238,6 +240,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "messaging.tasks.reconcile_inbound",
         "schedule": RECONCILE_SECONDS,
         "options": {"expires": RECONCILE_SECONDS},
+    },
+    "deactivated": {
+        "task": "messaging.tasks.import_deactivated",
+        "schedule": DEACTIVATED_SECONDS,
+        "options": {"expires": DEACTIVATED_SECONDS},
     },
     "reports": {
         "task": "reporting.tasks.make_reports",

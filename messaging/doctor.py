@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from consent import clock
 from consent.models import Line
-from messaging import bell, health, provider
+from messaging import bell, deactivated, health, provider
 from messaging.models import Message, Receipt
 from messaging.provider import Number, ProviderError
 
@@ -36,6 +36,7 @@ LITTLE_ROOM, NO_ROOM = 2 << 30, 200 << 20  # bytes
 # Of the newest texts and webhooks so many are looked at for signs of who answers a STOP.
 TAIL = 10_000
 LOOKED_THROUGH = 500
+LISTS_MAY_LAG = dt.timedelta(days=3)
 
 
 class Level(StrEnum):
@@ -341,6 +342,18 @@ def who_answers_stop() -> Iterator[Finding]:
         )
 
 
+def deactivated_numbers() -> Iterator[Finding]:
+    """Days whose list of deactivated numbers is not here, though the provider should have had it for a while."""
+    late = [day for day in deactivated.missing() if timezone.now().date() - day > LISTS_MAY_LAG]
+    if late:
+        days = f"{late[0]}" if len(late) == 1 else f"{len(late)} days, the first of them {late[0]}"
+        yield Finding(
+            WARNING,
+            f"The list of numbers that carriers deactivated is missing of {days}.",
+            "See in the worker's log why it could not be read, then run manage.py import_deactivated.",
+        )
+
+
 def _not_offered(what: str, status: int) -> Finding:
     if settings.SIMULATOR or settings.TWILIO_BASE_URL:
         return Finding(NOTE, f"What stands in for Twilio does not tell about {what}.")
@@ -362,5 +375,6 @@ CHECKS: dict[str, Check] = {
     "PUBLIC_URL leads here, and a signed webhook gets through.": public_address,
     "The provider accepts the credentials, and its clock agrees.": account,
     "At the provider each line's texts come here, and no two share a messaging service.": numbers,
+    "The lists of deactivated numbers are up to date.": deactivated_numbers,
     "No sign of two answers to a STOP.": who_answers_stop,
 }

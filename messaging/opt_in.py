@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from consent import ledger
-from consent.gate import DISCLAIMERS, REQUESTS, Purpose, Reason
+from consent.gate import ASKED_FIRST, DISCLAIMERS, REQUESTS, Decision, Facts, Purpose, Reason, Verdict
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest, Organisation, User
 from consent.vocabulary import LEVEL_RANK, Channel, Level, Mode, RequestKind, RequestOutcome, Status
@@ -223,6 +223,14 @@ def ask(
         ledger.withdraw_request(request, at=timezone.now())
         return None
     return request
+
+
+def foreseen(decision: Decision, found: Facts, line: Line, contact: Contact) -> Decision:
+    """``decision``, or why nothing can be sent where the contact would have to be asked again and that is pointless."""
+    if found.request_open or decision.reason not in ASKED_FIRST or found.status != Status.OPTED_IN:
+        return decision
+    why = why_pointless(line, contact, found.required_level)
+    return Decision(Verdict.REFUSE, Reason.LEVEL_TOO_LOW, why) if why else decision
 
 
 def why_pointless(line: Line, contact: Contact, required: str) -> str:

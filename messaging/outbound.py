@@ -19,7 +19,7 @@ from django.db.models import Min, Q
 from django.utils import timezone
 
 from consent import clock, gate
-from consent.gate import Purpose, Reason, Verdict
+from consent.gate import Purpose, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
 from messaging import automatic, bell, facts, footer, opt_in, outcomes, provider, rendering, text, turns
@@ -111,13 +111,8 @@ def _ask_first(
     So too where the contact's consent has ended or is too low, unless they are being asked already. Refused where
     asking is pointless, or not allowed now.
     """
-    if found.request_open:
-        return decision
-    if found.status == Status.OPTED_IN and (
-        why := opt_in.why_pointless(conversation.line, conversation.contact, found.required_level)
-    ):
-        return gate.Decision(Verdict.REFUSE, Reason.LEVEL_TOO_LOW, why)
-    if decision.reason is Reason.REQUEST_LIMIT:
+    decision = opt_in.foreseen(decision, found, conversation.line, conversation.contact)
+    if found.request_open or decision.verdict is Verdict.REFUSE:
         return decision
     opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
     automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])

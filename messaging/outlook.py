@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from consent import gate
-from consent.gate import Decision, Reason, Verdict
+from consent.gate import Decision, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Mode, Status
-from messaging import facts, footer, outbound
+from messaging import facts, footer, opt_in, outbound
 from messaging.models import Conversation, FooterCountry
 
 
@@ -34,11 +34,13 @@ def of(line: Line, number: str, contact: Contact | None) -> Outlook:
     """For a text from ``line`` to ``number`` (E.164). ``contact`` is None for a number never seen."""
     found = facts.gather(line, number)
     decision = gate.decide(found)
-    unasked = found.mode is Mode.DISCLAIMER and found.status == Status.NOT_DEFINED
+    if contact:
+        decision = opt_in.foreseen(decision, found, line, contact)
+    unasked = found.mode is Mode.DISCLAIMER and (found.status == Status.NOT_DEFINED or gate.has_ended(found))
     leaves = decision.verdict in {Verdict.SEND, Verdict.DEFER}
     return Outlook(
         decision,
-        asks_first=decision.reason is Reason.CONSENT_MISSING,
+        asks_first=decision.verdict is Verdict.HOLD and decision.reason in gate.ASKED_FIRST and not found.request_open,
         tells_first=leaves and unasked and not (contact and facts.told_or_being_told(line, contact)),
     )
 

@@ -27,6 +27,9 @@ from twilio.rest import Client
 from messaging.models.message import MessageStatus
 
 TWILIO = "https://api.twilio.com"
+# It serves messaging services, for which nothing stands in, and the lists of deactivated numbers, for which the
+# simulator does.
+TWILIO_MESSAGING = "https://messaging.twilio.com"
 
 
 class Trouble(StrEnum):
@@ -355,6 +358,8 @@ class _PooledClient(HttpClient):
     ) -> Response:
         if self._base_url and uri.startswith(TWILIO):
             uri = self._base_url + uri.removeprefix(TWILIO)
+        elif self._base_url and uri.startswith(f"{TWILIO_MESSAGING}/v1/Deactivations"):
+            uri = self._base_url + uri.removeprefix(TWILIO_MESSAGING)
         if params:
             uri += "?" + urlencode(params, doseq=True)
         sent = dict(headers or {})
@@ -374,6 +379,48 @@ def _client_for(sid: str, token: str, base_url: str) -> Client:
 
 def _client() -> Client:
     return _client_for(settings.TWILIO_ACCOUNT_SID, settings.TWILIO_AUTH_TOKENS[0], settings.TWILIO_BASE_URL)
+
+
+# ---- numbers that carriers deactivated ------------------------------------------------------------------------------
+
+# A day's list has some hundred thousand numbers, a dozen bytes each.
+_LONGEST_LIST = 64 * 1024 * 1024
+
+
+def deactivated_on(day: dt.date) -> list[str]:
+    """The US numbers (E.164) that carriers deactivated on that day, as the provider's list has them.
+
+    A number is on it also when its owner took it to another carrier. Raises ProviderError where there is no list that
+    can be read, or none yet.
+    """
+    try:
+        # The SDK follows no redirect, and our client neither: the file's address needs no credentials of ours.
+        address = _client().messaging.v1.deactivations().fetch(date=day).redirect_to or ""
+        simulated = bool(settings.TWILIO_BASE_URL) and address.startswith(settings.TWILIO_BASE_URL)
+        if not address.startswith("https://") and not simulated:
+            raise ValueError
+        answer = urllib3.PoolManager(retries=False).request(
+            "GET", address, timeout=urllib3.Timeout(connect=10, read=60), preload_content=False
+        )
+        body = answer.read(_LONGEST_LIST + 1)
+        answer.close()
+        if answer.status != 200 or len(body) > _LONGEST_LIST:
+            raise ValueError
+    except TwilioRestException as error:
+        words = f"The provider has no list of numbers deactivated on {day}: it answers {error.status}."
+        raise ProviderError(str(error.status), words, permanent=False, may_have_left=False) from error
+    except (urllib3.exceptions.HTTPError, TwilioException, ValueError, AttributeError, KeyError, TypeError) as error:
+        words = f"The provider's list of numbers deactivated on {day} could not be read."
+        raise ProviderError("", words, permanent=False, may_have_left=False) from error
+    return [number for line in body.decode("utf-8", "replace").splitlines() if (number := _american(line))]
+
+
+def _american(written: str) -> str:
+    """E.164 of a US number, in whichever of the usual ways it is written; empty for a heading or anything else."""
+    digits = "".join(sign for sign in written.partition(",")[0] if sign.isdecimal())
+    if len(digits) == 10:
+        digits = "1" + digits
+    return f"+{digits}" if len(digits) == 11 and digits.startswith("1") else ""
 
 
 # ---- for manage.py doctor -------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from consent import ledger
 from consent.models import Line
-from messaging import bell, consent_ends, inbound, look_up, outbound, reconcile, review, turns
+from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, turns
 from messaging.models import Message
 from messaging.turns import Turn
 
@@ -50,6 +50,7 @@ _opening = Turn(_open_lines)
 _looking_up = Turn(look_up.ask_what_became_of_texts)
 _reconciling = Turn(reconcile.reconcile)
 _sweeping = Turn(_sweep)
+_importing_deactivated = Turn(deactivated.import_new)
 
 
 @shared_task
@@ -80,6 +81,12 @@ def look_up_unknown() -> None:
 def reconcile_inbound() -> None:
     """Find the texts whose webhooks never came, and learn the provider's time of those that did."""
     _reconciling.take()
+
+
+@shared_task
+def import_deactivated() -> None:
+    """Import the provider's lists of deactivated numbers that are not here yet."""
+    _importing_deactivated.take()
 
 
 @shared_task

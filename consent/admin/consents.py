@@ -38,6 +38,8 @@ class ConsentAdmin(Standing, ReadOnlyScreen, ContactScreen):
         "since",
         "source",
         "level",
+        "until",
+        "suspended_at",
         "told_at",
         "review_since",
         "at_provider",

@@ -29,6 +29,7 @@ class ConsentRows(Standing, ReadOnlyRows):
         "since",
         "source",
         "level",
+        "until",
         "review_since",
         "at_provider",
     ]
@@ -63,6 +64,8 @@ def _time_zones(stored: str) -> list[tuple[str, str]]:
 
 
 _CONTINENTS = {"Africa", "America", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+# Noted by those who know; an officer corrects it with a reason (messaging.admin.settle_number).
+_REACH = ["unreachable", "unreachable_since", "unreachable_source"]
 _FIELDS = ["number", "first_name", "last_name", "language", "postal_code", "time_zone", "tags"]
 
 
@@ -75,7 +78,7 @@ class ContactAdmin(ContactScreen):
     list_filter = [StandingFilter]
     list_filter_submit = True
     inlines = [ConsentRows]
-    fieldsets = [(None, {"fields": [*_FIELDS, "unreachable"]})]
+    fieldsets = [(None, {"fields": [*_FIELDS, *_REACH]})]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -111,12 +114,12 @@ class ContactAdmin(ContactScreen):
         return ["shown_name"] if hidden_from(request.user) else ["shown_name", "number"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
-        return ["number", "created"] if obj else []
+        return ["number", "created", *_REACH] if obj else []
 
     def get_fieldsets(self, request: HttpRequest, obj: Contact | None = None) -> list[Any]:
         if obj is None:
             return [(None, {"fields": _FIELDS})]
-        return [(None, {"fields": [*_FIELDS, "unreachable", "created"]})]
+        return [(None, {"fields": [*_FIELDS, *_REACH, "created"]})]
 
     def get_inlines(self, request: HttpRequest, obj: Contact | None) -> list[Any]:
         return list(super().get_inlines(request, obj)) if obj else []

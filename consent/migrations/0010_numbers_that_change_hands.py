@@ -21,6 +21,13 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="contact",
+            options={
+                "ordering": ["-pk"],
+                "permissions": [("settle_number", "Can say whether a number is still the contact's")],
+            },
+        ),
         migrations.AddField(
             model_name="contact",
             name="changed_hands_at",

@@ -17,7 +17,7 @@ from consent.admin.standing import status_badge
 from consent.gate import Decision, Facts, Purpose
 from consent.models import Consent, Contact, Line, User
 from consent.vocabulary import Level, Mode, Status
-from messaging import capture, facts, review
+from messaging import capture, facts, opt_in, review
 from messaging.models import Conversation, Review
 
 RECORD, REVOKE, LIFT, ASK, TALK = "record", "revoke", "lift", "ask", "talk"
@@ -99,7 +99,9 @@ def standings(contact: Contact, number: str, user: User, lines: Iterable[Line]) 
             own=line.pk in own,
             consent=consents.get(line.pk) or Consent(line=line, contact=contact),
             facts=gathered[line.pk],
-            decision=gate.decide(gathered[line.pk]) if checks else None,
+            decision=opt_in.foreseen(gate.decide(gathered[line.pk]), gathered[line.pk], line, contact)
+            if checks
+            else None,
             days_left=left.get(line.pk),
             conversation=talks.get(line.pk),
             actions=(),
@@ -133,9 +135,11 @@ def _actions(standing: Standing, contact: Contact, user: User) -> Iterable[Actio
         )
     elif TALK in may and user.has_perm("messaging.send_text"):
         yield Action(TALK, "Start conversation", to(TALK), posts=True)
-    if ASK in may and status != Status.OPTED_IN and standing.facts.mode == Mode.CONSENT:
+    again = gate.must_be_renewed(standing.facts)
+    if ASK in may and (status != Status.OPTED_IN or again) and standing.facts.mode == Mode.CONSENT:
         yield Action(ASK, "Ask for consent", to(ASK), capture.not_to_be_asked(standing.facts))
-    if RECORD in may and status != Status.OPTED_OUT and standing.consent.level != Level.WRITTEN:
+    lasts = standing.consent.level == Level.WRITTEN and standing.consent.until is None
+    if RECORD in may and status != Status.OPTED_OUT and not lasts:
         yield Action(RECORD, "Record consent", to(RECORD), _why_not_record(standing, user))
     if REVOKE in may:
         yield Action(REVOKE, "Record a revocation", to(REVOKE))

@@ -13,6 +13,7 @@ from consent.models import Contact
 from messaging.admin.consent_modal import ConsentModal
 from messaging.admin.new_number import NewNumber
 from messaging.admin.own_lines import on_own_lines
+from messaging.admin.settle_number import SettleNumber
 from messaging.admin.timeline import Timeline
 from messaging.models import Conversation
 
@@ -40,10 +41,10 @@ admin.site.unregister(Contact)
 
 
 @admin.register(Contact)
-class ContactAdmin(ConsentModal, Timeline, NewNumber, ConsentContactAdmin):
+class ContactAdmin(ConsentModal, Timeline, NewNumber, SettleNumber, ConsentContactAdmin):
     list_display = [*ConsentContactAdmin.list_display, "seen"]
     inlines = [*ConsentContactAdmin.inlines, ConversationRows]
-    actions_detail = ["consent", "new_number"]
+    actions_detail = ["consent", "new_number", "settle_number"]
 
     @admin.display(description="consent")
     def seen(self, contact: Contact) -> SafeString:

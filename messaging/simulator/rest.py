@@ -30,7 +30,7 @@ def with_credentials(view: View) -> View:
 
     @wraps(view)
     def checked(request: HttpRequest, account: str, **kwargs: Any) -> HttpResponseBase:
-        if account != settings.TWILIO_ACCOUNT_SID or not _authenticated(request):
+        if account != settings.TWILIO_ACCOUNT_SID or not authenticated(request):
             answer = error(Refusal(401, 20003, "Authenticate"))
             answer["WWW-Authenticate"] = 'Basic realm="Twilio API"'
             return answer
@@ -115,7 +115,7 @@ def _not_found(request: HttpRequest) -> JsonResponse:
     return error(Refusal(404, 20404, f"The requested resource {request.path} was not found"))
 
 
-def _authenticated(request: HttpRequest) -> bool:
+def authenticated(request: HttpRequest) -> bool:
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return False

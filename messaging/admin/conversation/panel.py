@@ -24,6 +24,9 @@ def standing(conversation: Conversation) -> dict[str, Any]:
         facts.append(("Source", consent.get_source_display()))
     if consent.level:
         facts.append(("Level", consent.get_level_display()))
+    if consent.until:
+        over = "Suspended since" if consent.suspended_at else "Ended" if consent.is_over else "Valid until"
+        facts.append((over, clock(consent.until)))
     return {
         "status": consent.status,
         "told": consent.told_at is not None,
