@@ -34,9 +34,8 @@ def suspend(contact: Contact, why: Unreachable, proof: Proof, *, by: FoundBy, gi
     what was agreed to before is suspended all the same, because nobody knows whether it is the same person. False
     where nothing changed.
     """
-    texted_since = Message.objects.filter(
-        conversation__contact=contact, direction=Direction.IN, created__gt=given_before
-    ).exists()
+    texts = Message.objects.filter(conversation__contact=contact, direction=Direction.IN, created__gt=given_before)
+    texted_since = texts.exists() or contact.consents.filter(own_opt_in_at__gt=given_before).exists()
     lost = not texted_since and ledger.unreachable(contact, why, proof, by=by, at=given_before)
     suspended = ledger.suspend(
         contact, replace(proof, rule=f"number:{why}"), given_before=given_before, at=timezone.now()

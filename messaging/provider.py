@@ -7,6 +7,7 @@ is not idempotent.
 
 import datetime as dt
 import hmac
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime, parsedate_to_datetime
@@ -415,12 +416,13 @@ def deactivated_on(day: dt.date) -> list[str]:
     return [number for line in body.decode("utf-8", "replace").splitlines() if (number := _american(line))]
 
 
+_AMERICAN = re.compile(r"1?([2-9][0-9]{9})")
+
+
 def _american(written: str) -> str:
     """E.164 of a US number, in whichever of the usual ways it is written; empty for a heading or anything else."""
-    digits = "".join(sign for sign in written.partition(",")[0] if sign.isdecimal())
-    if len(digits) == 10:
-        digits = "1" + digits
-    return f"+{digits}" if len(digits) == 11 and digits.startswith("1") else ""
+    found = _AMERICAN.fullmatch("".join(sign for sign in written.partition(",")[0] if sign.isdecimal()))
+    return f"+1{found[1]}" if found else ""
 
 
 # ---- for manage.py doctor -------------------------------------------------------------------------------------------

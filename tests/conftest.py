@@ -8,7 +8,7 @@ from django.apps import apps
 from django.db import connection
 
 from consent import roles, triggers
-from consent.models import Organisation, quiet_hours
+from consent.models import Organisation, implied, quiet_hours
 from messaging import shipped, timing
 from tests.fake_provider import FakeProvider
 
@@ -30,6 +30,7 @@ def audit_rows_survive_all_but_the_flush(request: pytest.FixtureRequest) -> Iter
         shipped.install_words(apps)
         roles.grant(apps, "messaging", shipped.PERMISSIONS)
         quiet_hours.install(apps)
+        implied.install(apps)
     assert not triggers.missing(connection)
     yield
     triggers.lift(connection)
@@ -64,6 +65,6 @@ def quiet_bell(monkeypatch: pytest.MonkeyPatch) -> None:
 def provider(monkeypatch: pytest.MonkeyPatch) -> FakeProvider:
     """Stands in for the calls to Twilio; keeps what was sent, fails on request."""
     fake = FakeProvider()
-    for call in ("send", "list_sent", "list_received"):
+    for call in ("send", "list_sent", "list_received", "deactivated_on"):
         monkeypatch.setattr(f"messaging.provider.{call}", getattr(fake, call))
     return fake

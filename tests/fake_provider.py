@@ -46,6 +46,7 @@ class FakeProvider:
     unlisted: set[str] = field(default_factory=set)
     fates: dict[str, tuple[MessageStatus, str]] = field(default_factory=dict)
     received: list[ListedReceived] = field(default_factory=list)
+    deactivated: dict[dt.date, list[str]] = field(default_factory=dict)
     silent: bool = False
     page: int = 1000
     questions: int = 0
@@ -96,6 +97,10 @@ class FakeProvider:
         ]
         shown = [text for text in shown if since.replace(microsecond=0) <= text.at <= until]
         return Listing(tuple(shown[: self.page]), len(shown) <= self.page)
+
+    def deactivated_on(self, day: dt.date) -> list[str]:
+        self._asked()
+        return list(self.deactivated.get(day, []))
 
     def _asked(self) -> None:
         self.questions += 1

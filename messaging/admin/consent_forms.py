@@ -20,7 +20,7 @@ from consent.admin.unfold import (
 )
 from consent.kept_files import Checked, FileRefused
 from consent.ledger import Revoked
-from consent.models import Contact, Line, Organisation, User
+from consent.models import Contact, ImpliedConsentPeriod, Line, Organisation, User
 from consent.vocabulary import Channel, EntryKind, Level, Scope
 from messaging import capture
 from messaging.admin.consent_lines import ASK, LIFT, RECORD, REVOKE, may_skip_double_opt_in
@@ -42,6 +42,10 @@ _FULL_WIDTH = {"class": " ".join(UnfoldAdminTextInputWidget().attrs["class"].spl
 
 class _Moment(forms.DateTimeInput):
     input_type = "datetime-local"
+
+
+class _Day(forms.DateInput):
+    input_type = "date"
 
 
 class _File(forms.FileField):
@@ -132,6 +136,19 @@ class RecordForm(_When):
         help_text="Implied: they gave the number in the course of business. Express: they said yes to texts. Written: "
         "signed, with all that the law wants to be in it.",
     )
+    follows_from = forms.ChoiceField(
+        widget=UnfoldAdminSelectWidget,
+        required=False,
+        label="Implied by",
+        help_text="Of implied consent: what it follows from. It decides when the consent ends.",
+    )
+    until = forms.DateField(
+        widget=_Day(format="%Y-%m-%d", attrs=_FULL_WIDTH),
+        required=False,
+        label="Valid until",
+        help_text="The last day on which it holds. Empty: it does not end by itself.",
+        error_messages={"invalid": "Give a day, like 2027-06-30, or none."},
+    )
     double = forms.BooleanField(
         widget=UnfoldBooleanSwitchWidget,
         required=False,
@@ -140,7 +157,7 @@ class RecordForm(_When):
         help_text="They are opted in once they agree (double opt-in). Most people do not answer. Without it they "
         "are opted in at once, on your word.",
     )
-    field_order = ["route", "occurred_at", "words", "file", "level", "double"]
+    field_order = ["route", "occurred_at", "words", "file", "level", "follows_from", "until", "double"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -150,22 +167,51 @@ class RecordForm(_When):
         self.fields["occurred_at"].label = "When they agreed"
         if not may_skip_double_opt_in(self.by):
             # PRODUCT "Capture channels": an agent's word is express consent, and counts with the contact's own YES.
-            del self.fields["double"], self.fields["level"]
+            for name in ("double", "level", "until"):
+                del self.fields[name]
             self.intro = (
                 "They get a text that asks them to confirm, and are opted in once they agree. Until then nothing "
                 "else is sent."
             )
 
+        self.periods = {str(each.pk): each for each in ImpliedConsentPeriod.objects.for_number(self.number)}
+        if self.periods and "level" in self.fields:
+            known = ((pk, f"{each.follows_from} ({each.months} months)") for pk, each in self.periods.items())
+            self.fields["follows_from"].choices = [("", "Something else"), *known]  # type: ignore[attr-defined]
+        else:
+            del self.fields["follows_from"]
+
+    def clean(self) -> dict[str, Any]:
+        """The end in one moment: of the day that was chosen, or of the period that the law gives."""
+        given = super().clean() or {}
+        day, period = given.get("until"), self.periods.get(given.get("follows_from") or "")
+        given["ends"] = None
+        if day:
+            given["ends"] = timezone.make_aware(dt.datetime.combine(day + dt.timedelta(days=1), dt.time()))
+            if given["ends"] <= timezone.now():
+                self.add_error("until", "This day is over. Give a later one, or none if it does not end.")
+        if period and given.get("level") == Level.IMPLIED and given.get("occurred_at"):
+            end = period.end(given["occurred_at"])
+            if end <= timezone.now():
+                self.add_error("follows_from", f"That ended on {end:%d %B %Y}, so it implies nothing any more.")
+            if given["ends"] and given["ends"] - end > dt.timedelta(days=1):
+                self.add_error("until", f"By law it ends on {end:%d %B %Y}. Give that day or an earlier one.")
+            given["ends"] = min(given["ends"] or end, end)
+        return given
+
     def carry_out(self) -> str:
         given = self.cleaned_data
+        period = self.periods.get(given.get("follows_from") or "")
+        implied = {"implied_by": period.follows_from} if period and given.get("level") == Level.IMPLIED else {}
         with kept_files.keeping(given["file"], _locked(self.number), self.line, self.by) as kept:
             capture.record_consent(
                 self.number,
                 self.line,
                 channel=Channel.AGENT,
-                evidence={"route": given["route"], "words": given["words"], **self._evidence(kept)},
+                evidence={"route": given["route"], "words": given["words"], **implied, **self._evidence(kept)},
                 occurred_at=given["occurred_at"],
                 by=self.by,
+                until=given["ends"],
                 level=Level(given.get("level") or Level.EXPRESS),
                 double=given.get("double", True),
                 source=_THROUGH[given["route"]],

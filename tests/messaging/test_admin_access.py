@@ -22,10 +22,13 @@ from consent.models import (
     DoNotContact,
     Evidence,
     Holiday,
+    ImpliedConsentPeriod,
     LedgerEntry,
     Line,
+    ListImport,
     OptInRequest,
     Organisation,
+    ScrubResult,
     SendingHours,
     Tag,
     User,
@@ -91,6 +94,9 @@ ACCESS: dict[type[Model], dict[str, str]] = {
     SendingHours: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     ContactCap: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     Holiday: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
+    ImpliedConsentPeriod: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
+    ListImport: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
+    ScrubResult: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     Review: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     PossibleAcceptance: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     HeldBackRead: {"officer": LOOK, "superuser": LOOK},
@@ -109,6 +115,8 @@ AUDIT = [
     PossibleAcceptance,
     HeldBackRead,
     ReportRun,
+    ListImport,
+    ScrubResult,
 ]
 
 
@@ -138,6 +146,8 @@ def people(db: None) -> dict[str, User]:
         outcome="settled",
     )
     ledger.add_do_not_contact(Contact.objects.lock(OMAR), Proof("agent", {"reason": "asked"}), reason="asked")
+    batch = ListImport.objects.create(kind="litigator", as_of=now.date(), rows=1, listed=1, by=officer)
+    ScrubResult.objects.create(kind="litigator", number=OMAR, listed=True, as_of=now.date(), batch=batch)
     Token.objects.create(user=officer)
     IdempotencyKey.objects.create(user=officer, key="k", body_hash="")
     KeywordResponder.objects.create(keyword="HOURS", action="reply", reply="Nine to five")

@@ -39,7 +39,10 @@ VERBS: dict[str, str] = {
     "consent_contact_consent_verb": "osa",  # to record a revocation; the other verbs have tests of their own
     "consent_contact_consent_file": "",  # there is no such file; tests of the files have their own
     "consent_contact_new_number": "o",
+    "consent_contact_settle_number": "o",
     "consent_donotcontact_look_up": "os",
+    "consent_listimport_take": "o",
+    "consent_listimport_query": "o",
     "messaging_conversation_inbox_news": SIGNED_IN,
     "messaging_conversation_start_preview": SIGNED_IN,
     "messaging_conversation_news": "osa",
