@@ -26,7 +26,8 @@ from django.utils import timezone
 
 from consent import clock
 from consent.models import Line
-from messaging import bell, deactivated, health, provider
+from consent.vocabulary import Level as ConsentLevel
+from messaging import bell, deactivated, health, levels, provider
 from messaging.models import Message, Receipt
 from messaging.provider import Number, ProviderError
 
@@ -342,6 +343,18 @@ def who_answers_stop() -> Iterator[Finding]:
         )
 
 
+def requests_give_enough() -> Iterator[Finding]:
+    """Lines on which no YES can be enough for the consent that they need."""
+    for line, given in levels.asking_for_too_little():
+        needed = ConsentLevel(line.required_level).label.lower()
+        yield Finding(
+            WARNING,
+            f"{line.name} needs {needed} consent, but a YES to its opt-in request gives {given.label.lower()} consent.",
+            f"Put what the law wants of {needed} consent into the wording of the request and declare it in the "
+            "template, or let the line need less. Until then contacts who said YES can't be texted there.",
+        )
+
+
 def deactivated_numbers() -> Iterator[Finding]:
     """Days whose list of deactivated numbers is not here, though the provider should have had it for a while."""
     late = [day for day in deactivated.missing() if timezone.now().date() - day > LISTS_MAY_LAG]
@@ -375,6 +388,7 @@ CHECKS: dict[str, Check] = {
     "PUBLIC_URL leads here, and a signed webhook gets through.": public_address,
     "The provider accepts the credentials, and its clock agrees.": account,
     "At the provider each line's texts come here, and no two share a messaging service.": numbers,
+    "A YES to the opt-in request is enough on every line.": requests_give_enough,
     "The lists of deactivated numbers are up to date.": deactivated_numbers,
     "No sign of two answers to a STOP.": who_answers_stop,
 }

@@ -36,6 +36,8 @@ _CHECKS: list[doctor.Check] = [
     doctor.settings_fit,
     doctor.clocks,
     doctor.disk,
+    doctor.requests_give_enough,
+    doctor.deactivated_numbers,
     lambda: doctor.broker(PATIENCE),
 ]
 _TONES = {Level.PROBLEM: "danger", Level.WARNING: "warning", Level.NOTE: "info"}

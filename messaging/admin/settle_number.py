@@ -19,9 +19,11 @@ class SettleForm(forms.Form):
     same_person = forms.TypedChoiceField(
         label="Whose number it is",
         choices=[
-            ("no", "Somebody has it, but who is not sure. What was agreed before stays suspended."),
-            ("yes", "The same person as before. What was suspended holds again."),
+            ("yes", "The same person's as before"),
+            ("no", "It works, but whose it is, is not sure"),
         ],
+        help_text="The same person's: what was suspended holds again. Not sure: it stays suspended, and they are asked "
+        "anew before the next text.",
         coerce=lambda chosen: chosen == "yes",
         widget=UnfoldAdminRadioSelectWidget,
         error_messages={"required": "Choose one of the two."},

@@ -1,7 +1,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -15,7 +15,7 @@ from consent.admin.screens import ReadOnlyScreen, plain
 from consent.admin.unfold import UnfoldAdminSelectWidget, badge
 from consent.models import Line, Organisation
 from consent.vocabulary import Language, Level
-from messaging import samples
+from messaging import levels, samples
 from messaging.admin.wording import Subject, WordedScreen, WordingForm
 from messaging.models import SavedText, Template, TemplateVersion
 from messaging.wordings import REQUESTS, Kind
@@ -136,6 +136,12 @@ class TemplateAdmin(WordedScreen):
         else:
             obj.save()
         obj.say(form.cleaned_data["body"], author=signed_in(request), level=form.level_given())
+        if obj.kind == Kind.REQUEST_OURS and (short := [line.name for line, _ in levels.asking_for_too_little()]):
+            messages.warning(
+                request,
+                f"A YES to the opt-in request does not give the consent that {', '.join(short)} needs. Contacts who "
+                "said YES can't be texted there.",
+            )
 
     def subject_of(self, request: HttpRequest, row: Template | None) -> Subject:
         return Subject(row.kind, row.line, row.language) if row else _subject(request.POST)

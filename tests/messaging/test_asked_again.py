@@ -8,7 +8,7 @@ from django.utils import timezone
 from consent.ledger import ConsentError
 from consent.models import Consent, LedgerEntry, Line, User
 from consent.vocabulary import Channel, Level, Status
-from messaging import capture
+from messaging import capture, doctor
 from messaging.models import Message, Template
 from messaging.wordings import Kind
 from tests.make import JANE, make_agent, make_line, make_officer, make_opted_in
@@ -209,3 +209,16 @@ def test_a_lasting_consent_needs_nothing(line: Line, ann: User, jane: Phone) -> 
     make_opted_in(line)
     assert write(ann, line).status == "sent"
     assert Message.objects.filter(purpose="request_ours").count() == 0
+
+
+# ---- lines on which no yes is enough --------------------------------------------------------------------------------
+
+
+def test_officers_are_told_where_a_yes_can_not_be_enough(line: Line, strict: Line) -> None:
+    [finding] = doctor.requests_give_enough()
+    assert "Offers needs written consent" in finding.words
+    let_a_yes_give(Level.WRITTEN)
+    assert list(doctor.requests_give_enough()) == []
+    own = Template.objects.create(kind=Kind.REQUEST_OURS, line=strict)
+    own.say("{company_name}: {accept_word}? STOP, HELP", level=Level.EXPRESS)
+    assert len(list(doctor.requests_give_enough())) == 1, "a line's own wording goes first"
