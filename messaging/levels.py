@@ -9,11 +9,13 @@ from messaging.wordings import Kind
 
 
 def asking_for_too_little() -> Iterator[tuple[Line, Level]]:
-    """Each active line whose opt-in request gives too little, in its own language, and what it gives. Two queries.
+    """Each active line whose opt-in request gives too little, in its own language, and what it gives. At most two queries.
 
     On such a line a YES never lets a text leave: the gate asks for the firmer consent, which nobody can give by text.
     """
-    lines = Line.objects.filter(active=True).exclude(required_level__in=[Level.IMPLIED, Level.EXPRESS])
+    lines = list(Line.objects.filter(active=True, required_level=Level.WRITTEN))  # no wording gives less than express
+    if not lines:
+        return
     wordings = Template.objects.filter(kind=Kind.REQUEST_OURS, in_use=True, current__isnull=False)
     levels = {
         (template.line_id, template.language): Level(template.current.level)
