@@ -4,8 +4,7 @@ One number on one line, on several lines, or ten thousand numbers on one: the sa
 """
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -13,11 +12,12 @@ from django.utils import timezone
 from consent import gate, statements
 from consent.gate import Purpose
 from consent.models import Contact, Line
-from consent.vocabulary import Category, Channel, NumberList, Registration, RequestKind, Status
+from consent.vocabulary import Category, Channel, Mode, NumberList, Registration, RequestKind, Status
 from messaging import known, timing
-from messaging.known import Known, LineState
+from messaging.known import Known, LineState, Standing
 from messaging.models import Message
 from messaging.models.message import MessageQuerySet, MessageStatus
+from messaging.timing import Timing
 
 S = MessageStatus
 DAY = dt.timedelta(days=1)
@@ -72,39 +72,27 @@ def _gather(
     requests = _requests(rows, by_id, text, now)
     timings = timing.gather(by_id, rows, text, now)
     shared = {pk: _of_the_line(line, states[pk], purpose, now) for pk, line in by_id.items()}
+    alike: dict[Hashable, gate.Facts] = {}
     for found, hours in zip(rows, timings, strict=True):
-        line = by_id[found.line]
-        facts = shared[found.line].but(
-            mode=line.mode_towards(found.number, states[found.line].default_mode),
-            status=_STATUSES[found.status],
-            do_not_contact=found.do_not_contact,
-            unsettled=found.unsettled,
-            unreachable=found.unreachable or "",
-            blocked_at_provider=bool(found.blocked_at_provider),
-            under_review=found.under_review,
-            request_open=found.request_open,
-            level=found.level or "",
-            consent_until=found.consent_until,
-        )
-        if found.in_do_not_call_registry or found.known_litigator:
-            facts = facts.but(listed_on=_listed_on(found))
-        if facts.status is Status.OPTED_OUT:
-            facts = facts.but(**_of_the_opt_out(found))
-        if found.asked_lately:
-            facts = facts.but(**_of_the_requests(requests[found.contact, found.line], states[found.line].request_limit))
-        if hours is not timing.ANY_TIME:
-            facts = facts.but(**vars(hours))
-        if purpose is Purpose.HELP_REPLY and found.contact:
+        mode = by_id[found.line].mode_towards(found.number, states[found.line].default_mode)
+        # Most of ten thousand numbers stand where others of them stand: these share their facts.
+        key = (found.line, mode, hours, found.standing)
+        facts = alike.get(key)
+        if facts is None:
+            facts = alike[key] = _of_the_standing(shared[found.line], found.standing, mode, hours)
+        if found.contact and found.standing.asked_lately:
+            asked = requests.get((found.contact, found.line), ())
+            facts = facts.but(**_of_the_requests(asked, states[found.line].request_limit))
+        if found.contact and purpose is Purpose.HELP_REPLY:
             facts = facts.but(help_replies_today=_help_replies(found.contact, found.line, now, text))
         yield found, facts
 
 
 def _requests(
     rows: Collection[Known], lines: Collection[int], text: Message | None, now: dt.datetime
-) -> Mapping[tuple[int | None, int], Sequence[tuple[str, dt.datetime]]]:
-    asked = {found.contact for found in rows if found.contact and found.asked_lately}
-    found = known.requests(asked, lines, text, now) if asked else {}
-    return defaultdict(list, found)  # one may have failed between the two statements
+) -> dict[tuple[int, int], list[tuple[str, dt.datetime]]]:
+    asked = {found.contact for found in rows if found.contact and found.standing.asked_lately}
+    return known.requests(asked, lines, text, now) if asked else {}
 
 
 def _of_the_line(line: Line, state: LineState, purpose: Purpose, now: dt.datetime) -> gate.Facts:
@@ -122,12 +110,28 @@ def _of_the_line(line: Line, state: LineState, purpose: Purpose, now: dt.datetim
     )
 
 
-def _of_the_opt_out(found: Known) -> dict[str, Any]:
-    return {
-        "opted_out_at": found.opted_out_at,
-        "opted_out_by": _how_opted_out(found.opt_out_rule or "", found.source or ""),
-        "last_way_back_at": found.way_back_at,
-    }
+def _of_the_standing(shared: gate.Facts, standing: Standing, mode: Mode, hours: Timing) -> gate.Facts:
+    facts = shared.but(
+        mode=mode,
+        status=_STATUSES[standing.status],
+        do_not_contact=standing.do_not_contact,
+        unsettled=standing.unsettled,
+        unreachable=standing.unreachable or "",
+        blocked_at_provider=bool(standing.blocked_at_provider),
+        under_review=standing.under_review,
+        request_open=standing.request_open,
+        level=standing.level or "",
+        consent_until=standing.consent_until,
+        listed_on=_listed_on(standing),
+        **hours._asdict(),
+    )
+    if facts.status is not Status.OPTED_OUT:
+        return facts
+    return facts.but(
+        opted_out_at=standing.opted_out_at,
+        opted_out_by=_how_opted_out(standing.opt_out_rule or "", standing.source or ""),
+        last_way_back_at=standing.way_back_at,
+    )
 
 
 def _of_the_requests(asked: Sequence[tuple[str, dt.datetime]], limit: int) -> dict[str, Any]:
@@ -140,8 +144,11 @@ def _of_the_requests(asked: Sequence[tuple[str, dt.datetime]], limit: int) -> di
     }
 
 
-def _listed_on(found: Known) -> frozenset[str]:
-    named = {NumberList.DO_NOT_CALL: found.in_do_not_call_registry, NumberList.LITIGATOR: found.known_litigator}
+def _listed_on(standing: Standing) -> frozenset[str]:
+    named = {
+        NumberList.DO_NOT_CALL: standing.in_do_not_call_registry,
+        NumberList.LITIGATOR: standing.known_litigator,
+    }
     return frozenset(each for each, listed in named.items() if listed)
 
 

@@ -31,15 +31,13 @@ class LineState(NamedTuple):
     request_pause: dt.timedelta
 
 
-class Known(NamedTuple):
-    """One number on one line. What belongs to the contact or their consent is None where there is no such row."""
+class Standing(NamedTuple):
+    """Where a number stands on a line. What belongs to the contact or their consent is None where there is no such row.
 
-    line: int
-    number: str
-    contact: int | None
+    Two numbers that stand alike are answered alike, but for the hour where they are and for when they were asked.
+    """
+
     unreachable: str | None
-    postal_code: str | None
-    time_zone: str | None
     status: str | None
     source: str | None
     level: str | None
@@ -55,6 +53,17 @@ class Known(NamedTuple):
     asked_lately: bool
     opt_out_rule: str | None
     way_back_at: dt.datetime | None
+
+
+class Known(NamedTuple):
+    """One number on one line. Contact, postal code and time zone are None where nobody of that number is known."""
+
+    line: int
+    number: str
+    contact: int | None
+    postal_code: str | None
+    time_zone: str | None
+    standing: Standing
 
 
 def _of(model: type[models.Model], name: str) -> "models.Field[Any, Any]":
@@ -74,9 +83,9 @@ _ON_LIST = (
     " AND EXISTS (SELECT 1 FROM consent_scrubresult s WHERE s.number = n.number AND s.kind = '{}' AND s.listed)"
 )
 
-# How each is read, and which field its values are of, in the order of ``LineState`` and ``Known``. ``l`` is the line,
-# ``o`` the organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line; the last two
-# may be missing. What only matters after an opt-out is not looked for otherwise.
+# How each is read, and which field its values are of, in the order of ``LineState``, ``Known`` and ``Standing``. ``l``
+# is the line, ``o`` the organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line;
+# the last two may be missing. What only matters after an opt-out is not looked for otherwise.
 _Column = tuple[str, "models.Field[Any, Any]"]
 _OF_THE_LINE: dict[str, _Column] = {
     "line": ("l.id", _of(Line, "id")),
@@ -91,9 +100,11 @@ _OF_THE_NUMBER: dict[str, _Column] = {
     "line": ("l.id", _of(Line, "id")),
     "number": ("n.number", _of(Contact, "number")),
     "contact": ("c.id", _of(Contact, "id")),
-    "unreachable": ("c.unreachable", _of(Contact, "unreachable")),
     "postal_code": ("c.postal_code", _of(Contact, "postal_code")),
     "time_zone": ("c.time_zone", _of(Contact, "time_zone")),
+}
+_OF_THE_STANDING: dict[str, _Column] = {
+    "unreachable": ("c.unreachable", _of(Contact, "unreachable")),
     "status": ("k.status", _of(Consent, "status")),
     "source": ("k.source", _of(Consent, "source")),
     "level": ("k.level", _of(Consent, "level")),
@@ -137,7 +148,8 @@ _OF_THE_NUMBER: dict[str, _Column] = {
         _of(Message, "created"),
     ),
 }
-assert tuple(_OF_THE_LINE) == LineState._fields and tuple(_OF_THE_NUMBER) == Known._fields
+assert tuple(_OF_THE_LINE) == LineState._fields
+assert (*_OF_THE_NUMBER, "standing") == Known._fields and tuple(_OF_THE_STANDING) == Standing._fields
 
 
 def _select(*columns: _Column) -> str:
@@ -154,7 +166,7 @@ LEFT JOIN consent_contact c ON c.number = n.number
 LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = l.id
 WHERE {lines}"""
 _FROM_BOTH = _FROM_NUMBERS.replace("WHERE", "CROSS JOIN consent_organisation o WHERE o.id = 1 AND")
-_LINE, _NUMBER = tuple(_OF_THE_LINE.values()), tuple(_OF_THE_NUMBER.values())
+_LINE, _NUMBER = tuple(_OF_THE_LINE.values()), (*_OF_THE_NUMBER.values(), *_OF_THE_STANDING.values())
 _BOTH = (*_LINE, *_NUMBER)
 _SELECT_LINES, _SELECT_NUMBERS, _SELECT_BOTH = _select(*_LINE), _select(*_NUMBER), _select(*_BOTH)
 _LINE_COLUMNS, _NUMBER_COLUMNS, _BOTH_COLUMNS = _columns(*_LINE), _columns(*_NUMBER), _columns(*_BOTH)
@@ -176,14 +188,17 @@ def read(
         "lines": statements.among("l.id", "lines", lines, params),
     }
     if len(numbers) == 1:
-        both = statements.fetch(
-            _SELECT_BOTH + _FROM_BOTH.format(**where), params, _BOTH_COLUMNS, again_and_again=len(lines) == 1
-        )
-        cut = len(_LINE)
-        return {row[0]: LineState._make(row[:cut]) for row in both}, [Known._make(row[cut:]) for row in both]
+        statement, cut = _SELECT_BOTH + _FROM_BOTH.format(**where), len(_LINE)
+        both = statements.fetch(statement, params, _BOTH_COLUMNS, again_and_again=len(lines) == 1)
+        return {row[0]: LineState._make(row[:cut]) for row in both}, [_known(row[cut:]) for row in both]
     of_lines = statements.fetch(_SELECT_LINES + _FROM_LINES.format(**where), params, _LINE_COLUMNS)
     of_numbers = statements.fetch(_SELECT_NUMBERS + _FROM_NUMBERS.format(**where), params, _NUMBER_COLUMNS)
-    return {row[0]: LineState._make(row) for row in of_lines}, list(map(Known._make, of_numbers))
+    return {row[0]: LineState._make(row) for row in of_lines}, [_known(row) for row in of_numbers]
+
+
+def _known(row: statements.Row) -> Known:
+    cut = len(_OF_THE_NUMBER)
+    return Known(*row[:cut], Standing._make(row[cut:]))
 
 
 _REQUESTS = Columns(

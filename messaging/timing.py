@@ -7,8 +7,8 @@ every few seconds.
 import datetime as dt
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from consent import gate, whereabouts
 from consent.models import ContactCap, Line
@@ -24,8 +24,7 @@ from messaging.models import Message
 RULES_KEPT_SECONDS = 5.0
 
 
-@dataclass(frozen=True)
-class Timing:
+class Timing(NamedTuple):
     """The facts of the same names (``gate.Facts``)."""
 
     quiet_until: dt.datetime | None = None
@@ -129,7 +128,7 @@ def _answer_lately(lines: Mapping[int, Line], rows: Sequence[Known], timings: li
     wrote = known.last_words(waiting, lines, now - gate.FREE_ANSWER)
     for place, row in enumerate(rows):
         if row.contact and timings[place].quiet_until and (at := wrote.get((row.contact, row.line))):
-            timings[place] = replace(timings[place], wrote_at=at)
+            timings[place] = timings[place]._replace(wrote_at=at)
 
 
 # ---- the cap --------------------------------------------------------------------------------------------------------
@@ -195,5 +194,5 @@ def _capped(
             more: dict[str, Any] = {}
             if not timing.zone:
                 more = {"zone": places[0].zone, "zone_is_certain": len({place.zone for place in places}) == 1}
-            timing = replace(timing, cap_until=until, cap_hours=cap.hours, **more)
+            timing = timing._replace(cap_until=until, cap_hours=cap.hours, **more)
     return timing

@@ -143,6 +143,7 @@ class Message(models.Model):
             models.Index(fields=["conversation", "created"]),
             models.Index(fields=["claimed_at"], condition=Q(status="unknown"), name="texts_of_unknown_fate"),
             models.Index(fields=["created"], condition=Q(status="refused"), name="refused_texts_by_time"),
+            models.Index(fields=["conversation"], condition=Q(purpose="way_back"), name="ways_back"),
         ]
         permissions = [
             ("send_text", "Can send texts"),

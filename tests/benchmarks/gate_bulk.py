@@ -12,7 +12,8 @@ from tests.benchmarks.ground import Figure
 BAR = 200 / 76
 QUESTIONS = 10_000
 JOIN = """SELECT n.number, k.status, k.level, k.opted_out_at FROM unnest(%s::text[]) AS n (number)
-LEFT JOIN consent_contact c ON c.number = n.number LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = %s"""
+LEFT JOIN consent_contact c ON c.number = n.number
+LEFT JOIN consent_consent k ON k.contact_id = c.id AND k.line_id = %s"""
 
 
 def measure() -> Iterator[Figure]:
