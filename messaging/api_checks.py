@@ -10,13 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from consent import gate
+from consent import gate, phones
 from consent.gate import Decision
 from consent.models import Line
 from messaging import api, facts
-from messaging.api import Json, LineField, PhoneField
+from messaging.api import Json, LineField
 
 MOST_NUMBERS = 10_000
+LONGEST_PHONE = 40
 
 
 class PhonesField(serializers.Field):
@@ -58,27 +59,26 @@ def check_all(line: Line, numbers: Collection[str]) -> dict[str, Decision]:
     return {number: decided[id(each)] for number, each in found.items()}
 
 
-def answers(line: Line, phones: list[Any]) -> Iterator[dict[str, Any]]:
-    """For each of ``phones``, whatever they are, what the gate says or what is wrong with it."""
-    read = [_read(phone) for phone in phones]
+def answers(line: Line, given: list[Any]) -> Iterator[dict[str, Any]]:
+    """For each of ``given``, whatever they are, what the gate says or what is wrong with it."""
+    read = [_read(phone) for phone in given]
     decisions = check_all(line, {number for number, _ in read if number})
     shown = {id(decision): api.shown_decision(decision) for decision in decisions.values()}
-    for phone, (number, error) in zip(phones, read, strict=True):
+    for phone, (number, error) in zip(given, read, strict=True):
         if number:
             yield {"phone": number, **shown[id(decisions[number])]}
         else:
             yield {"phone": _as_given(phone), "error": error}
 
 
-_FIELD = PhoneField()
-
-
 def _read(phone: Any) -> tuple[str, str]:
     """The number, or what is wrong with it."""
+    if not isinstance(phone, str) or len(phone) > LONGEST_PHONE:
+        return "", "This is not a phone number. Write it as text with its country code, like +12065550123."
     try:
-        return _FIELD.run_validation(phone), ""
-    except serializers.ValidationError as error:
-        return "", " ".join(str(each) for each in error.detail)
+        return phones.normalise(phone), ""
+    except phones.PhoneError as error:
+        return "", str(error)
 
 
 def _as_given(phone: Any) -> str:

@@ -1,7 +1,7 @@
 """The gate's answer with its facts for 10,000 numbers in one go: python -m tests.benchmarks.gate_bulk [--json]
 
-The limit is one statement through Django's cursor that joins the same numbers with contacts and their consent: about
-76 ms. The bar is 200 ms on such a machine.
+The bar is 200 ms on two cores. Beside it stands what one statement through Django's cursor takes that joins the same
+numbers with contacts and their consent.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from tests.benchmarks import gate_ground, ground
 from tests.benchmarks.ground import Figure
 
-BAR = 200 / 76
+BAR_SECONDS = 0.2
 QUESTIONS = 10_000
 JOIN = """SELECT n.number, k.status, k.level, k.opted_out_at FROM unnest(%s::text[]) AS n (number)
 LEFT JOIN consent_contact c ON c.number = n.number
@@ -36,8 +36,9 @@ def measure() -> Iterator[Figure]:
         found = facts.gather_bulk(line, numbers)
         assert len([gate.decide(found[number]) for number in numbers]) == QUESTIONS
 
-    limit, ours = ground.median_seconds(join, runs=9), ground.median_seconds(answer, runs=9)
-    yield Figure("gate_bulk", ours * 1000, limit * 1000, BAR, "ms", "gate with its facts for 10,000 numbers")
+    joined, ours = ground.median_seconds(join, runs=9), ground.median_seconds(answer, runs=9)
+    what = f"gate with its facts for 10,000 numbers, where a join takes {joined * 1000:.0f} ms"
+    yield Figure("gate_bulk", ours * 1000, BAR_SECONDS * 1000, 1.0, "ms", what)
 
 
 if __name__ == "__main__":

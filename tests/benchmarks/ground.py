@@ -218,6 +218,13 @@ def psql(*statements: str) -> None:
         subprocess.run(["psql", "--quiet", "--no-psqlrc", database_url(), *commands], stdout=nowhere, check=True)
 
 
+def psql_input(statement: str) -> None:
+    """As ``psql``, for a statement that is too long for an argument."""
+    command = ["psql", "--quiet", "--no-psqlrc", database_url()]
+    with Path(os.devnull).open("wb") as nowhere:
+        subprocess.run(command, input=statement.encode() + b";", stdout=nowhere, check=True)
+
+
 # ---- serving --------------------------------------------------------------------------------------------------------
 
 
