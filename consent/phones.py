@@ -13,6 +13,7 @@ _E164 = re.compile(r"\+[0-9]{6,15}")
 # What phonenumbers says of such numbers follows from their first digits alone; asking it takes 30 times as long.
 _NORTH_AMERICAN = re.compile(r"\+1[2-9][0-9]{9}")
 _ELSEWHERE = re.compile(r"\+[2-9][0-9]{7,14}")
+_AMERICAN = {None, "US", "PR", "VI", "GU", "AS", "MP"}
 # Mexican mobiles were written +52 1 … until 2019, and some networks still do.
 _OLD_MEXICAN = re.compile(r"\+521([0-9]{10})")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
@@ -106,7 +107,7 @@ def may_be_in_the_us(number: str) -> bool:
         return True
     if parsed.country_code != 1:
         return False
-    return phonenumbers.region_code_for_number(parsed) in {None, "US", "PR", "VI", "GU", "AS", "MP"}
+    return phonenumbers.region_code_for_number(parsed) in _AMERICAN
 
 
 def country(number: str) -> str:
@@ -123,7 +124,11 @@ def country(number: str) -> str:
 @functools.cache
 def _is_american(area_code: str) -> bool:
     """True for an area code whose numbers all belong to the fifty states, or to nobody yet."""
-    return phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area_code}2345678", None)) == "US"
+    if phonenumbers.region_code_for_number(phonenumbers.parse(f"+1{area_code}2345678", None)) != "US":
+        return False
+    # Of the codes that no place has to itself, like 800, some exchanges are other countries'.
+    exchanges = (phonenumbers.parse(f"+1{area_code}{first}005678", None) for first in range(10))
+    return {phonenumbers.region_code_for_number(each) for each in exchanges} <= _AMERICAN
 
 
 def _regions(number: str) -> tuple[str, ...]:

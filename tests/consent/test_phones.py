@@ -1,6 +1,9 @@
 """Numbers: read as people write them, kept in E.164."""
 
+import phonenumbers
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consent import phones
 from consent.phones import PhoneError
@@ -98,3 +101,37 @@ def test_may_be_in_the_us(number: str, us: bool) -> None:
 def test_masked_numbers_show_their_end_only() -> None:
     assert phones.mask("+12065550142").endswith("0142") and "206555" not in phones.mask("+12065550142")
     assert phones.mask("72345").endswith("45") and "723" not in phones.mask("72345")
+
+
+# ---- what follows from the first digits alone is what the numbering plans say ---------------------------------------
+
+
+def by_the_plans(number: str) -> tuple[bool, str]:
+    """Whether it may be in the US, and its country, with nothing but phonenumbers."""
+    try:
+        parsed = phonenumbers.parse(number, None)
+    except phonenumbers.NumberParseException:
+        return True, ""
+    region = phonenumbers.region_code_for_number(parsed)
+    return parsed.country_code == 1 and region in {None, "US", "PR", "VI", "GU", "AS", "MP"}, region or ""
+
+
+@pytest.mark.parametrize("exchange", ["234", "555", "911", "100"])
+def test_every_area_code_is_where_the_plan_says(exchange: str) -> None:
+    numbers = [f"+1{area}{exchange}0142" for area in range(200, 1000)]
+    assert [phones.may_be_in_the_us(each) for each in numbers] == [by_the_plans(each)[0] for each in numbers]
+
+
+@given(st.from_regex(r"\+1[2-9][0-9]{9}", fullmatch=True))
+@settings(max_examples=200, deadline=None)
+def test_a_north_american_number(number: str) -> None:
+    assert phones.may_be_in_the_us(number) == by_the_plans(number)[0]
+    parsed = phonenumbers.parse(number, None)
+    assert phonenumbers.is_possible_number(parsed)
+    assert phones.normalise(number) == phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+@given(st.from_regex(r"\+[1-9][0-9]{4,14}", fullmatch=True))
+@settings(max_examples=300, deadline=None)
+def test_a_number_of_anywhere(number: str) -> None:
+    assert (phones.may_be_in_the_us(number), phones.country(number)) == by_the_plans(number)
