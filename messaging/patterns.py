@@ -28,15 +28,15 @@ class PatternError(ValueError):
 class Part:
     """A piece of a pattern: its regular expression, the words it can begin with, whether it may match nothing.
 
-    It is ``open`` where it can begin with words that can't be listed. ``later`` are words of which one must stand
-    further on; none where that can't be said.
+    It is ``open`` where it can begin with words that can't be listed. ``later`` are sets of words: of each at least one
+    word stands further on wherever it is found.
     """
 
     regex: str
     first: frozenset[str] = frozenset()
     empty: bool = False
     open: bool = False
-    later: frozenset[str] = frozenset()
+    later: tuple[frozenset[str], ...] = ()
 
 
 class Grammar:
@@ -115,11 +115,13 @@ class Grammar:
 def _either(options: Sequence[Part]) -> Part:
     if len(options) == 1:
         return options[0]
+    later = frozenset[str]().union(*(min(option.later, key=len, default=frozenset()) for option in options))
     return Part(
         f"(?:{'|'.join(option.regex for option in options)})",
         frozenset[str]().union(*(option.first for option in options)),
         empty=any(option.empty for option in options),
         open=any(option.open for option in options),
+        later=(later,) if all(option.later for option in options) else (),
     )
 
 
@@ -132,5 +134,6 @@ def _in_a_row(row: Sequence[Part]) -> Part:
         if not part.empty:
             break
     certain = [part for part in row if not part.empty]
-    later = next((part.first for part in reversed(certain[1:]) if not part.open), frozenset[str]())
-    return Part("".join(part.regex for part in row), first, empty=not certain, open=is_open, later=later)
+    later = [words for part in certain for words in part.later]
+    later += [part.first for part in certain[1:] if not part.open]
+    return Part("".join(part.regex for part in row), first, empty=not certain, open=is_open, later=tuple(later))

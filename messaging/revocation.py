@@ -5,7 +5,7 @@ one of its patterns is found anywhere in a clause:
 
     [[rule]]
     id = "stop_texting"             # stored as "en.stop_texting"
-    decision = "opt_out"            # or "review"
+    decision = "opt_out"            # or "review", or "talk"
     says = ["<stop> ~2 <texting> <me>"]
     not_after = ["<never>"]         # unless one of these stands directly before
     unless = ["<other_list>"]       # or one of these anywhere in the clause
@@ -15,7 +15,10 @@ How patterns are written is said in messaging/patterns.py.
 The rules of all languages are tried; one that opts out wins over one that asks a person. A rule that is
 ``settled_by_a_word`` opts out where an opt-out word is a clause of its own beside it ("Not interested. Remove."), and
 one that ``leaves_open_what`` ("stop them") where another clause says it, or is settled by a word. A rule that counts
-``alone`` is for short answers ("I'm done"): it is void where another clause talks of something else.
+``alone`` is for short answers ("I'm done"): it is void where another clause talks of something else; one that counts
+with ``no_errand`` is void where the text, anywhere, also wants something of us ("My father died, can I get his
+records?"). A rule that decides ``talk`` says that its clause, or with ``whole_text`` the text, asks no such thing,
+whatever the others find: "I unsubscribed by mistake".
 """
 
 import re
@@ -29,7 +32,7 @@ from messaging.keywords import BUILT_IN, SHIPPED, Action
 from messaging.patterns import CLOSING, LEXER, OPENING, Grammar, Part, PatternError
 from messaging.spelling import END, MARKS, PAUSE
 
-OPT_OUT, REVIEW = "opt_out", "review"
+OPT_OUT, REVIEW, TALK = "opt_out", "review", "talk"
 # How far before a match its guards look, in characters.
 _LOOK_BACK = 80
 
@@ -101,14 +104,14 @@ class _Pattern:
         self.rule = rule
         self.first = part.first
         self.later = part.later
-        self._starts_clause = pattern.startswith("^")
+        self.starts_clause = pattern.startswith("^")
         self._source = part.regex
         self._regex: re.Pattern[str] | None = None
         if not self.first or part.empty:
             raise PatternError(f"{pattern!r} must begin with a word.")
 
     def matches(self, line: str, position: int) -> bool:
-        if self._starts_clause and position and line[position - 1] != OPENING:
+        if self.starts_clause and position and line[position - 1] != OPENING:
             return False
         if self._regex is None:
             self._regex = re.compile(self._source)
@@ -122,7 +125,7 @@ class _Rule:
     def __init__(self, language: str, table: Mapping[str, Any], grammar: Grammar) -> None:
         self.id = f"{language}.{table['id']}"
         self.decision: str = table["decision"]
-        if self.decision not in {OPT_OUT, REVIEW}:
+        if self.decision not in {OPT_OUT, REVIEW, TALK}:
             raise PatternError(f"{self.id}: decides {self.decision!r}.")
         self.found = Found(
             self.decision,
@@ -130,7 +133,9 @@ class _Rule:
             table.get("settled_by_a_word", False),
             table.get("leaves_open_what", False),
             table.get("alone", False),
+            table.get("no_errand", False),
         )
+        self.whole_text: bool = table.get("whole_text", False)
         self.patterns = [_Pattern(self, pattern, grammar.read(pattern)) for pattern in table["says"]]
         guards = [grammar.read(pattern).regex for pattern in table.get("not_after", [])]
         self._guard_source = rf"(?:^|(?<=\s))(?:{'|'.join(guards)})\Z" if guards else ""
@@ -157,50 +162,88 @@ class Found:
     settled_by_a_word: bool = False
     leaves_open_what: bool = False
     alone: bool = False
+    no_errand: bool = False
 
 
-class _Start:
-    """The patterns that begin with one word, in the order of the files; found by a word that each needs later.
+class _Index:
+    """Finds which patterns may stand where in a clause, by the words they begin with and two they need further on.
 
-    A set of them is kept as the bits of a number.
+    A set of patterns is kept as the bits of a number, so that a few operations on a word rule out thousands of them.
     """
 
     def __init__(self, patterns: Sequence[_Pattern]) -> None:
         self._patterns = patterns
-        self._at_once = 0
-        self._later: dict[str, int] = {}
+        everything = (1 << len(patterns)) - 1
+        anywhere = everything
+        free = [everything, everything]
+        first: dict[str, int] = {}
+        needs: tuple[dict[str, int], dict[str, int]] = ({}, {})
         for order, pattern in enumerate(patterns):
-            if not pattern.later:
-                self._at_once |= 1 << order
-            for word in pattern.later:
-                self._later[word] = self._later.get(word, 0) | 1 << order
+            bit = 1 << order
+            anywhere ^= bit if pattern.starts_clause else 0
+            for word in pattern.first:
+                first[word] = first.get(word, 0) | bit
+            for which, words in enumerate(sorted(pattern.later, key=len)[:2]):
+                free[which] ^= bit
+                for word in words:
+                    needs[which][word] = needs[which].get(word, 0) | bit
+        self.first = frozenset(first)
+        self._free = free
+        # Of each word: what begins with it, at a clause's start or anywhere; what needs it first, or besides.
+        self._words = {
+            word: (first.get(word, 0), first.get(word, 0) & anywhere, needs[0].get(word, 0), needs[1].get(word, 0))
+            for word in first.keys() | needs[0].keys() | needs[1].keys()
+        }
 
-    def possible(self, later: Sequence[str]) -> Iterator[_Pattern]:
-        """Those that may be found where the words ``later`` follow."""
-        found = self._at_once
-        for word in later:
-            if word in self._later:
-                found |= self._later[word]
-        while found:
-            first = found & -found
-            yield self._patterns[first.bit_length() - 1]
-            found ^= first
+    def possible(self, clause: Sequence[str], opening: int) -> list[tuple[int, _Pattern]]:
+        """The patterns that may be found, and the position of each in the clause's line, from left to right."""
+        known = self._words
+        needed, also_needed = self._free
+        found: list[tuple[int, int]] = []
+        at = len(clause)
+        for word in reversed(clause):
+            at -= 1
+            if word in known:
+                at_start, anywhere, needs, also_needs = known[word]
+                may = (anywhere if at > opening else at_start) & needed
+                if may:
+                    may &= also_needed
+                    if may:
+                        found.append((at, may))
+                if needs:
+                    needed |= needs
+                if also_needs:
+                    also_needed |= also_needs
+        if not found:
+            return []
+        possible: list[tuple[int, _Pattern]] = []
+        position = reached = 0
+        for at, may in reversed(found):
+            while reached < at:
+                position += len(clause[reached]) + 1
+                reached += 1
+            while may:
+                lowest = may & -may
+                possible.append((position, self._patterns[lowest.bit_length() - 1]))
+                may ^= lowest
+        return possible
 
 
 class Rules:
     """All rules of all languages, found by the words that their patterns begin with."""
 
     def __init__(self) -> None:
-        starting: dict[str, list[_Pattern]] = {}
+        asking: list[_Pattern] = []
+        talking: list[_Pattern] = []
         for language, tables in rulebook.languages().items():
             grammar = Grammar(tables["words"], tables["short"])
             for table in tables["rule"]:
                 rule = _Rule(language, table, grammar)
-                for pattern in rule.patterns:
-                    for word in pattern.first:
-                        starting.setdefault(word, []).append(pattern)
-        self._starting = {word: _Start(patterns) for word, patterns in starting.items()}
-        self._words = frozenset(self._starting)
+                (talking if rule.decision == TALK else asking).extend(rule.patterns)
+        self._asking = _Index(asking)
+        self._talking = _Index(talking)
+        self._of_whole_texts = _Index([pattern for pattern in talking if pattern.rule.whole_text])
+        self._words = self._asking.first
 
     def judge(self, words: Sequence[str]) -> Found | None:
         """What the clauses in ``words`` ask for, by the first rule that opts out, else the first that doubts."""
@@ -220,9 +263,9 @@ class Rules:
                     said_stop = True
                 continue
             silent = self._words.isdisjoint(clause) or _is_about_something_else(clause)
-            found = None if silent else self._judge(clause, opening, closing)
+            found = None if silent else self._judge(clause, opening, closing, words)
             if found and found.decision == OPT_OUT:
-                return found
+                return None if self._is_talk(words) else found
             if found:
                 doubts.append((at, found))
             elif core:
@@ -231,28 +274,39 @@ class Rules:
             doubts = [(at, found) for at, found in doubts if not found.alone]
         if said_stop:
             doubts.append((-1, Found(REVIEW, "sentence_of_its_own", leaves_open_what=True)))
+        if not doubts or self._is_talk(words):
+            return None
         for at, found in doubts:  # what clauses add up to of which each alone is doubtful
             settled = any(other.settled_by_a_word for place, other in doubts if place != at)
             if (said_word and found.settled_by_a_word) or (found.leaves_open_what and (settled or about_texts)):
                 return replace(found, decision=OPT_OUT)
-        return doubts[0][1] if doubts else None
+        return doubts[0][1]
 
-    def _judge(self, clause: Sequence[str], opening: int, closing: int) -> Found | None:
+    def _judge(self, clause: Sequence[str], opening: int, closing: int, words: Sequence[str]) -> Found | None:
         line = ""
-        position = 0
         doubt: Found | None = None
-        for at, word in enumerate(clause):
-            start = self._starting.get(word)
-            for pattern in start.possible(clause[at + 1 :]) if start else ():
+        for position, pattern in self._asking.possible(clause, opening):
+            found = pattern.rule.found
+            better = found.decision == OPT_OUT or found.leaves_open_what
+            if doubt is None or better or (doubt.alone and not found.alone):
                 line = line or _line(clause, opening, closing)
-                found = pattern.rule.found
-                wanted = doubt is None or found.decision == OPT_OUT or found.leaves_open_what
-                if wanted and pattern.matches(line, position):
-                    if found.decision == OPT_OUT:
-                        return found
+                if pattern.matches(line, position) and not (found.no_errand and _is_an_errand(words)):
                     doubt = found
-            position += len(word) + 1
+                    if found.decision == OPT_OUT:
+                        break
+        if doubt and any(pattern.matches(line, at) for at, pattern in self._talking.possible(clause, opening)):
+            return None
         return doubt
+
+    def _is_talk(self, words: Sequence[str]) -> bool:
+        """True if a clause says that nothing in the whole text is asked of us."""
+        if self._of_whole_texts.first.isdisjoint(words):
+            return False
+        for clause, _ in _clauses(words):
+            for position, pattern in self._of_whole_texts.possible(clause, 0):
+                if pattern.matches(_line(clause, *_edges(clause)), position):
+                    return True
+        return False
 
 
 @cache
@@ -269,6 +323,11 @@ def _ours() -> frozenset[str]:
 def _is_about_something_else(clause: Sequence[str]) -> bool:
     """True for "Take the fee off my invoice": another matter is named, neither our texts nor how to reach anybody."""
     return not _clause_words("matters").isdisjoint(clause) and _ours().isdisjoint(clause)
+
+
+def _is_an_errand(words: Sequence[str]) -> bool:
+    """True for texts that want something of us: an appointment, an order, papers, a new address."""
+    return not _clause_words("errands").isdisjoint(words)
 
 
 @cache

@@ -92,7 +92,6 @@ CONVERSATION = [
     "help me",
     "I need info",
     "yes please",
-    "no thanks",
     "start at 5",
     "stop start",
     "",
