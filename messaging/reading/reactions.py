@@ -8,7 +8,7 @@ from messaging import rulebook, spelling
 from messaging.keywords import BUILT_IN, SHIPPED, Meaning, Reading
 from messaging.spelling import MARKS
 
-_SIGNS = "\"“”„‟«»＂″〝〞「」『』"
+_SIGNS = '"“”„‟«»＂″〝〞「」『』'
 _QUOTE = re.compile(rf"[{_SIGNS}]|(?<=\s)(?:['‘‚‹]|`+)")
 # After the quotation nothing but signs; a quotation that was cut short ends in an ellipsis.
 _CLOSED = re.compile(rf"(?:[{_SIGNS}'’‘›`]|…|\.\.\.)[\W_]*\Z")
@@ -54,10 +54,14 @@ def _words(text: str) -> list[str]:
     return [word for word in spelling.split(text.replace("’", " ").replace("'", " ")) if word not in MARKS]
 
 
+def _is_capitalised(word: str) -> bool:
+    return word[0].isupper() and (len(word) < 3 or not word.isupper())
+
+
 def _is_name(typed: Sequence[str]) -> bool:
     """True for "Ana", "A María José", "+1 555 201 9987"; not for words of a request, whatever letters they begin with."""
     return all(
-        word in _BEFORE_NAMES or (word[0].isupper() or word.isdecimal()) and word.lower() not in _opt_out_words()
+        word in _BEFORE_NAMES or word.isdecimal() or (_is_capitalised(word) and word.lower() not in _opt_out_words())
         for word in typed
     )
 
