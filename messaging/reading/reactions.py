@@ -59,7 +59,7 @@ def _is_capitalised(word: str) -> bool:
 
 
 def _is_name(typed: Sequence[str]) -> bool:
-    """True for "Ana", "A María José", "+1 555 201 9987"; not for words of a request, whatever letters they begin with."""
+    """True for "Ana", "A María José", "+1 555 201 9987"; not for words of a request."""
     return all(
         word in _BEFORE_NAMES or word.isdecimal() or (_is_capitalised(word) and word.lower() not in _opt_out_words())
         for word in typed
