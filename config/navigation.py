@@ -134,6 +134,8 @@ SIDEBAR: list[dict[str, Any]] = [
                 "permission": _may("messaging.view_keywordresponder"),
                 "active": lambda request: _tries_a_text(request),
             },
+            _page("Web forms", "web", "messaging.webform"),
+            _page("Phone menus", "dialpad", "messaging.phonemenu"),
             _page("Tags", "sell", "consent.tag"),
             _page("Footer countries", "public", "messaging.footercountry"),
             _page("Do not contact", "block", "consent.donotcontact"),
@@ -150,6 +152,7 @@ SIDEBAR: list[dict[str, Any]] = [
         "items": [
             _page("Ledger", "menu_book", "consent.ledgerentry"),
             _page("Opt-in requests", "help_center", "consent.optinrequest"),
+            _page("Sign-ups", "how_to_reg", "messaging.signup"),
             _page("Evidence", "folder_managed", "consent.evidence"),
             {
                 "title": "Refused texts",

@@ -78,6 +78,15 @@ DEACTIVATED_SECONDS = env.float("DEACTIVATED_SECONDS", default=3600.0)
 RECONCILE_SECONDS = env.float("RECONCILE_SECONDS", default=60.0 if EMBEDDED else 300.0)
 COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
 
+# ---- the public web form ---------------------------------------------------------------------------------------------
+
+# How many proxies of ours stand before a web process: so many entries at the end of X-Forwarded-For are true. Behind
+# https one ends TLS (as SECURE_PROXY_SSL_HEADER below takes it).
+TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if PUBLIC_URL.startswith("https://") else 0)
+# Sign-ups from one address in an hour, and of one number in a day.
+WEB_FORM_PER_ADDRESS = env.int("WEB_FORM_PER_ADDRESS", default=20)
+WEB_FORM_PER_NUMBER = env.int("WEB_FORM_PER_NUMBER", default=3)
+
 # ---- Django ---------------------------------------------------------------------------------------------------------
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])

@@ -139,6 +139,51 @@ def _regions(number: str) -> tuple[str, ...]:
     return next((codes[int(number[1:end])] for end in (2, 3, 4) if int(number[1:end]) in codes), ())
 
 
+def is_country(code: str) -> bool:
+    """True for two capital letters that name a country of the numbering plan."""
+    return code in phonenumbers.SUPPORTED_REGIONS
+
+
+def normalise_in(raw: str, country: str) -> str:
+    """As ``normalise``, but without a country code it is a number of ``country`` (two letters, ``is_country``)."""
+    text = raw.strip()
+    if _NATIONAL.fullmatch(text):
+        try:
+            home = phonenumbers.parse(text, country)
+        except NumberParseException:
+            raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
+        text = phonenumbers.format_number(home, phonenumbers.PhoneNumberFormat.E164)
+    return normalise(text)
+
+
+def country_code(country: str) -> int:
+    """What numbers of this country begin with after the plus. 0 where there is no such country."""
+    return phonenumbers.country_code_for_region(country)
+
+
+def example(country: str) -> str:
+    """A number as people of this country write it, for a hint. Empty where the numbering plan has none."""
+    found = phonenumbers.example_number_for_type(country, PhoneNumberType.MOBILE)
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.NATIONAL) if found else ""
+
+
+# Kinds of numbers that certainly get no texts, or whose texts cost whoever sends them dearly.
+_NEVER_TEXTED = {
+    PhoneNumberType.FIXED_LINE,
+    PhoneNumberType.TOLL_FREE,
+    PhoneNumberType.PREMIUM_RATE,
+    PhoneNumberType.SHARED_COST,
+    PhoneNumberType.UAN,
+    PhoneNumberType.VOICEMAIL,
+    PhoneNumberType.PAGER,
+}
+
+
+def may_be_mobile(number: str) -> bool:
+    """False for an E.164 number that by its numbering plan is certainly no mobile one."""
+    return phonenumbers.number_type(phonenumbers.parse(number, None)) not in _NEVER_TEXTED
+
+
 def mask(number: str) -> str:
     """The number for people who may not see all of it, and for logs: its last four digits (two of a short code)."""
     kept = 4 if len(number) > 8 else 2

@@ -7,6 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from django.db.models import TextChoices
 from django.utils import timezone
@@ -223,11 +224,13 @@ def record_consent(
     double: bool = True,
     source: str = "",
     until: dt.datetime | None = None,
+    wording: UUID | None = None,
 ) -> Consent:
     """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request.
 
     ``until``: when it ends. Implied consent ends at the latest when the country of the number says, and in any case
-    after the shortest of its periods where nothing is given.
+    after the shortest of its periods where nothing is given. ``wording`` is the version of the words they agreed to,
+    where they are ours.
 
     Raises ConsentError for an opted-out contact, for one who is being asked or may not be asked now, for a moment in
     the future, and for an end that is over or later than the country allows.
@@ -248,7 +251,7 @@ def record_consent(
             "An officer can lift the opt-out with a reason and evidence."
         )
     conversation = Conversation.objects.between(contact, line)
-    proof = Proof(channel, {**evidence, "number": number, "line": line.number}, actor=by)
+    proof = Proof(channel, {**evidence, "number": number, "line": line.number}, actor=by, wording=wording)
     if not double:
         opt_in.accept(
             conversation, proof, occurred_at=occurred_at, authority=Authority.OTHERS, level=level, until=until

@@ -6,6 +6,7 @@ nothing is applied twice, by whichever worker or sweep, and nothing is half appl
 
 import logging
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 
 from django.db import transaction
@@ -16,7 +17,7 @@ from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review, turns
+from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review, sign_ups, turns
 from messaging.keywords import Meaning, Reading
 from messaging.models import Conversation, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
@@ -30,6 +31,11 @@ log = logging.getLogger(__name__)
 S = MessageStatus
 # How many numbers are looked up together.
 PAGE = 500
+
+_SIGN_UPS: dict[str, Callable[[Receipt, Contact], None]] = {
+    Receipt.Kind.WEB_FORM: sign_ups.settle_web_form,
+    Receipt.Kind.VOICE: sign_ups.settle_call,
+}
 
 # What lifts the provider's own block: everywhere, and on long codes only (FACTS "Opt-outs on Twilio's side").
 _LIFTS = {"START", "UNSTOP"}
@@ -91,6 +97,9 @@ def _settle_next(receipt: Receipt) -> None:
         fresh.save(update_fields=["settled_at", "outcome", "error", "needs_person"])
         if fresh.kind == Receipt.Kind.STATUS:
             _settle_delivery(fresh)
+        elif fresh.kind in _SIGN_UPS:
+            assert contact is not None  # none is stored without a number that can be read
+            _SIGN_UPS[fresh.kind](fresh, contact)
         else:
             _settle_inbound(fresh, contact)
         if contact and not Receipt.objects.unsettled().filter(number=contact.number).exists():
@@ -105,11 +114,17 @@ def _let_go(contact: Contact) -> None:
 
 
 def _opt_outs_behind(receipt: Receipt) -> list[Receipt]:
-    behind = Receipt.objects.unsettled().filter(number=receipt.number, pk__gt=receipt.pk, kind=Receipt.Kind.INBOUND)
+    behind = (
+        Receipt.objects.unsettled()
+        .filter(number=receipt.number, pk__gt=receipt.pk)
+        .exclude(kind__in=[Receipt.Kind.STATUS, Receipt.Kind.WEB_FORM])
+    )
     return [later for later in behind.order_by("pk") if _is_opt_out(later)]
 
 
 def _is_opt_out(receipt: Receipt) -> bool:
+    if receipt.kind == Receipt.Kind.VOICE:
+        return sign_ups.is_revocation(receipt)
     inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
     line = line_of(inbound.recipient)
     return _hear(inbound, line).meaning is Meaning.OPT_OUT

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from messaging import rendering, segments, text
-from messaging.wordings import NOTICES, OPT_OUT_CONFIRMATIONS, REQUESTS, Kind
+from messaging import keypad, rendering, segments, text
+from messaging.wordings import NOTICES, OPT_OUT_CONFIRMATIONS, REQUESTS, SIGN_UPS, Kind
 
 CALL_TO_ACTION = "CTIA Messaging Principles, May 2023, 5.1.1"
+WRITTEN = "47 CFR 64.1200(f)(9)"
 CONFIRMATION = "CTIA Messaging Principles, May 2023, 5.1.2.1"
 OPT_OUT = "CTIA Messaging Principles, May 2023, 5.1.3"
 ONE_CONFIRMATION = "47 CFR 64.1200(a)(12)"
@@ -186,6 +187,63 @@ _SUPPORT = Element(
 _CONTACT = Element("contact", "It does not say whom it is about. Use {contact_name}.", OWN, variables=("contact_name",))
 
 
+_AGREE = Element(
+    "agree",
+    "It does not say that they agree to anything, like “you agree to get texts”.",
+    WRITTEN,
+    words="(?:you |i )?(?:agree|consent|authori[sz]e)|acept|autoriz|consient|acuerdo"
+    "|acceptez|accepte\\b|autorisez|consentez|d'accord|concorda|autoriza|consente",
+)
+_NO_CONDITION = Element(
+    "no_condition",
+    "It does not say that people may buy without agreeing, like “Agreeing is not a condition of buying anything”.",
+    WRITTEN,
+    words="(?:not|never|isn['’]t|no)\\b[^.]{0,40}\\b(?:condition|required?|necessary|need)"
+    "|need not (?:agree|consent)|without (?:agreeing|consenting)"
+    "|no (?:es|son|sera)\\b[^.]{0,40}\\b(?:condicion|requisito|necesari|obligatori)"
+    "|no (?:hace falta|tiene que|necesita)"
+    "|(?:n'est|ne sont) pas[^.]{0,40}(?:condition|obligatoire|necessaire|requis)|sans (?:accepter|consentir)"
+    "|nao (?:e|sera)\\b[^.]{0,40}\\b(?:condicao|requisito|necessari|obrigatori)|nao (?:precisa|e preciso)",
+)
+_ADVERTISING = Element(
+    "advertising",
+    "It does not say that the texts advertise, like “marketing texts” or “offers”.",
+    WRITTEN,
+    words="market|advertis|promo|offers?\\b|deals?\\b|publici|ofertas?\\b|offres?\\b",
+)
+_BY_MACHINE = Element(
+    "by_machine",
+    "It does not say that texts may be sent automatically, like “automated marketing texts”.",
+    WRITTEN,
+    words="automat|auto-?dial",
+)
+_TERMS = Element(
+    "terms",
+    "It does not say where your terms are. Use {terms_address}.",
+    CALL_TO_ACTION,
+    variables=("terms_address",),
+)
+_PRIVACY = Element(
+    "privacy",
+    "It does not say where your privacy policy is. Use {privacy_address}.",
+    CALL_TO_ACTION,
+    variables=("privacy_address",),
+)
+_REFUSE_KEY = Element(
+    "refuse_key",
+    "It does not say which key refuses, like “To refuse, press 2”.",
+    OWN,
+    found=lambda body: keypad.Key.REFUSE in keypad.offered(body),
+)
+_STOP_KEY = Element(
+    "stop_key",
+    "It offers no key that stops your texts, like “To stop all texts from us, press 9”. Who calls to be left alone "
+    "should find one.",
+    ANY_MEANS,
+    found=lambda body: keypad.Key.STOP in keypad.offered(body),
+)
+
+
 def _by(source: str, *elements: Element) -> tuple[Element, ...]:
     """The same elements, in a text for which another rule asks."""
     return tuple(Element(each.rule, each.missing, source, each.variables, each.words, each.found) for each in elements)
@@ -200,10 +258,21 @@ _MUST_SAY: dict[Kind, tuple[Element, ...]] = {
     Kind.DISCLAIMER_OURS: (_AUTOMATIC, *_by(OWN, _WHOM, _COMPANY, _KIND, _FREQUENCY), _STOP),
     Kind.DISCLAIMER_THEIRS: (_AUTOMATIC, _WHOM, _STOP),
     Kind.HELP_REPLY: (_COMPANY, _SUPPORT, _STOP),
+    Kind.WEB_FORM: (
+        *(_COMPANY, _AGREE, _KIND, _FREQUENCY, _RATES, *_by(CALL_TO_ACTION, _STOP), _HELP),
+        *(_NO_CONDITION, _TERMS, _PRIVACY),
+    ),
+    Kind.PHONE_MENU: (
+        *(_COMPANY, _KIND, _FREQUENCY, _RATES, *_by(CALL_TO_ACTION, _STOP), _HELP),
+        *(_REFUSE_KEY, _STOP_KEY),
+    ),
     Kind.WAY_BACK: (_WAY_BACK,),
     Kind.FOOTER: (_STOP,),
     **dict.fromkeys(NOTICES, (_AUTOMATIC, _CONTACT)),
 }
+
+# What an agreement must hold to be written consent, beside the number and the signature: the box, or the key.
+_OF_WRITTEN_CONSENT = (*_by(WRITTEN, _COMPANY), _AGREE, _ADVERTISING, _BY_MACHINE, _NO_CONDITION)
 
 # Addresses that anybody may use to hide where a link leads, shared with those who send spam.
 SHORTENERS = (
@@ -236,6 +305,32 @@ def lint(body: str, kind: Kind | None, values: Mapping[str, str] | None = None, 
     return list(_warnings(body, kind, {**rendering.examples(kind), **(values or {})}, footer))
 
 
+def lacks_for_written(body: str, values: Mapping[str, str] | None = None) -> list[Finding]:
+    """What keeps an agreement to ``body`` from being written consent, as far as words tell (47 CFR 64.1200(f)(9))."""
+    return [
+        Finding(each.rule, each.missing, each.source)
+        for each in _OF_WRITTEN_CONSENT
+        if not each.is_said(body, values or {})
+    ]
+
+
+_PAGES = {"terms_address": "terms", "privacy_address": "privacy policy"}
+
+
+def leading_nowhere(body: str, values: Mapping[str, str]) -> list[Finding]:
+    """The addresses that a page people sign up on is to show, and the organisation has not given yet."""
+    return [
+        Finding(
+            "no_address",
+            f"The organisation has no address of its {page} yet, so “on request” stands there. Give it on the "
+            "organisation's page.",
+            CALL_TO_ACTION,
+        )
+        for name, page in _PAGES.items()
+        if name in rendering.used(body) and not values.get(name, "").strip()
+    ]
+
+
 def _warnings(body: str, kind: Kind | None, values: Mapping[str, str], footer: str) -> Iterator[Finding]:
     for element in _MUST_SAY[kind] if kind else ():
         if not element.is_said(body, values):
@@ -256,7 +351,7 @@ def _warnings(body: str, kind: Kind | None, values: Mapping[str, str], footer: s
             "Use {accept_word}, which becomes START there.",
             BLOCKED,
         )
-    if kind not in NOTICES:
+    if kind not in NOTICES | SIGN_UPS:
         yield from _long(text.with_footer(rendering.render(body, kind, values), footer), kind)
 
 

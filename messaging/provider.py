@@ -123,6 +123,16 @@ class Delivery:
 
 
 @dataclass(frozen=True)
+class Call:
+    """A call at one step. ``contact`` and ``line`` as the webhook gave them, whoever of the two called the other."""
+
+    provider_id: str
+    contact: str
+    line: str
+    digits: str
+
+
+@dataclass(frozen=True)
 class ListedSent:
     """A text of ours as the provider's list shows it. ``at``: when it was taken, in whole seconds."""
 
@@ -311,6 +321,17 @@ def parse_delivery(fields: Mapping[str, str]) -> Delivery:
         recipient=fields.get("To", ""),
         status=_STATUS.get((fields.get("MessageStatus") or fields.get("SmsStatus") or "").lower()),
         error_code=fields.get("ErrorCode", "")[:12],
+    )
+
+
+def parse_call(fields: Mapping[str, str]) -> Call:
+    sides = fields.get("From", ""), fields.get("To", "")
+    contact, line = reversed(sides) if fields.get("Direction", "").startswith("outbound") else sides
+    return Call(
+        provider_id=fields.get("CallSid", ""),
+        contact=contact,
+        line=line,
+        digits=fields.get("Digits", "")[:20],
     )
 
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from messaging.wordings import NOTICES, REQUESTS, Kind
+from messaging import keypad
+from messaging.wordings import NOTICES, REQUESTS, SIGN_UPS, Kind
 
 _BRACES = re.compile(r"\{([^{}]*)\}|[{}]")
 # What every line takes for a yes. Keywords of an officer's own may be named beside one of them.
@@ -70,6 +71,7 @@ _TEXTS: dict[str, Variable] = {
         "up to 10 messages a month, more around your appointments",
     ),
 }
+_OF_A_CONVERSATION = {"agent_name", "contact_first_name"}
 _ANSWERS: dict[str, Variable] = {
     "accept_word": Variable(
         "The word that agrees: YES, or START where the provider answers opt-outs", "YES", "YES", "START"
@@ -158,6 +160,8 @@ def variables(kind: Kind | None) -> dict[str, Variable]:
     """What a wording of this kind may use. Without a kind: an agent's ordinary text."""
     if kind is None:
         return _TEXTS
+    if kind in SIGN_UPS:  # seen or heard before anybody knows by whom, and nobody in person asks
+        return {name: each for name, each in _TEXTS.items() if name not in _OF_A_CONVERSATION}
     return {**_TEXTS, **_ANSWERS, **(_NOTICES if kind in NOTICES else {})}
 
 
@@ -191,6 +195,13 @@ def problems(body: str, kind: Kind | None) -> list[Problem]:
             Problem(
                 "Nobody could answer this request, since it names no word to agree with. "
                 "Write {accept_word} where the contact is told what to reply."
+            )
+        )
+    if kind == Kind.PHONE_MENU and body.strip() and keypad.Key.AGREE not in keypad.offered(body):
+        found.append(
+            Problem(
+                "Nobody could agree, since it names no key for that. Write the digit 1 where callers are told what to "
+                "press, like “To agree, press 1”."
             )
         )
     if body.strip() and not render(body, kind, {}).strip():

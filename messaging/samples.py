@@ -13,7 +13,7 @@ from messaging.lint import Finding
 from messaging.models import Template
 from messaging.rendering import Problem
 from messaging.segments import Outsider, Size
-from messaging.wordings import NOTICES, Kind
+from messaging.wordings import NOTICES, SIGN_UPS, Kind
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Preview:
     """What an officer is shown of a wording that is being written."""
 
     is_notice: bool
+    is_sign_up: bool = False  # seen on the web form or heard in the phone menu
     samples: list[Sample] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -46,7 +47,9 @@ class Preview:
         """One line, for those who hear the page."""
         if self.problems:
             return self.problems[0].message
-        return ", ".join([f"{_count(self.samples[0].size.segments, 'segment')}", _count(len(self.findings), "warning")])
+        size = self.samples[0].size
+        length = _count(size.characters, "character") if self.is_sign_up else _count(size.segments, "segment")
+        return ", ".join([length, _count(len(self.findings), "warning")])
 
 
 def _count(number: int, noun: str) -> str:
@@ -66,14 +69,16 @@ def long(kind: Kind | None, line: Line | None, company: Organisation) -> dict[st
 
 def _filled(made_up: Mapping[str, str], line: Line | None, company: Organisation) -> dict[str, str]:
     line = line or Line(name=made_up["line_name"], number=made_up["line_number"])
-    contact, author = Contact(first_name=made_up["contact_first_name"]), User(shown_name=made_up["agent_name"])
+    # Where people sign up, nobody knows them yet and nobody in person asks.
+    contact = Contact(first_name=made_up.get("contact_first_name", ""))
+    author = User(shown_name=made_up.get("agent_name", ""))
     real = automatic.values(line, contact, author, company)
     return {**made_up, **{name: value for name, value in real.items() if name in made_up}}
 
 
 def preview(body: str, kind: Kind | None, *, line: Line | None = None, language: str = "en") -> Preview:
     """``body`` as it would be sent on ``line`` (None: on any), with all there is to say about it."""
-    is_notice = kind in NOTICES
+    is_notice, is_texted = kind in NOTICES, kind not in NOTICES | SIGN_UPS
     if found := rendering.problems(body, kind):
         return Preview(is_notice, problems=found)
     company = Organisation.objects.current()
@@ -88,10 +93,11 @@ def preview(body: str, kind: Kind | None, *, line: Line | None = None, language:
     ]
     return Preview(
         is_notice,
+        kind in SIGN_UPS,
         samples=samples[:1] if samples[0].words == samples[1].words else samples,
         findings=lint.lint(body, kind, values, footer),
-        outsiders=[] if is_notice else segments.outsiders(body),
-        from_values=[] if is_notice else list(_brought_in(samples[0].words, body)),
+        outsiders=segments.outsiders(body) if is_texted else [],
+        from_values=list(_brought_in(samples[0].words, body)) if is_texted else [],
     )
 
 

@@ -36,6 +36,8 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.add_footercountry",
         "messaging.change_footercountry",
         "messaging.delete_footercountry",
+        *(f"messaging.{verb}_{model}" for model in ("webform", "phonemenu") for verb in ("view", "add", "change")),
+        "messaging.view_signup",
         "messaging.view_keywordresponder",
         "messaging.add_keywordresponder",
         "messaging.change_keywordresponder",
@@ -54,6 +56,9 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.view_savedtextversion",
         "messaging.view_footercountry",
         "messaging.view_keywordresponder",
+        "messaging.view_webform",
+        "messaging.view_phonemenu",
+        "messaging.view_signup",
         "messaging.view_review",
     ],
     AGENT: [

@@ -13,6 +13,7 @@ from consent.models import Line
 from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, turns
 from messaging.models import Message
 from messaging.turns import Turn
+from messaging.web_form import limits
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ def _sweep() -> None:
         partial(outbound.mark_lost, now),
         inbound.expire_requests,
         consent_ends.record_ends,
+        partial(limits.forget, now),
         partial(review.opt_out_undecided, timezone.localdate(now)),
     ]
     for step in steps:

@@ -1,4 +1,5 @@
-"""The kinds of automatic texts and notices, and the wording each has until an officer edits it.
+"""The kinds of automatic texts and notices, and of what people agree to outside a text; the wording each has until an
+officer edits it.
 
 What each must contain: PRODUCT "What each automatic text must say" (CTIA Principles 5.1; 47 CFR 64.1200(a)(12)).
 """
@@ -18,6 +19,8 @@ class Kind(TextChoices):
     HELP_REPLY = "help_reply", "Help reply"
     WAY_BACK = "way_back", "Way back"
     FOOTER = "footer", "Footer"
+    WEB_FORM = "web_form", "Web form: what they agree to"
+    PHONE_MENU = "phone_menu", "Phone menu: what they agree to"
     NOTICE_ASKED = "notice_asked", "Notice: asked"
     NOTICE_WROTE_AND_ASKED = "notice_wrote_and_asked", "Notice: contact wrote, was asked"
     NOTICE_OPTED_IN = "notice_opted_in", "Notice: opted in"
@@ -34,6 +37,10 @@ class Kind(TextChoices):
 NOTICES = frozenset(kind for kind in Kind if kind.value.startswith("notice_"))
 # The kinds that ask: a YES answers them.
 REQUESTS = frozenset({Kind.REQUEST_OURS, Kind.REQUEST_THEIRS, Kind.CONFIRM_SIGN_UP})
+# What people see or hear where they sign up. It is never texted.
+SIGN_UPS = frozenset({Kind.WEB_FORM, Kind.PHONE_MENU})
+# The wordings to which people agree: an officer declares for each version which consent that gives.
+AGREED_TO = REQUESTS | SIGN_UPS
 # The one confirmation of an opt-out, in either mode.
 OPT_OUT_CONFIRMATIONS = frozenset({Kind.OPT_OUT_CONFIRMATION, Kind.OPT_OUT_CONFIRMATION_DISCLAIMER})
 
@@ -80,6 +87,17 @@ DEFAULTS: dict[Kind, str] = {
         "Text START to {line_number} to get our texts again."
     ),
     Kind.FOOTER: "Reply STOP to opt out.",
+    Kind.WEB_FORM: (
+        "If you tick the box and sign up, you agree to get texts about your requests from {company_name}, some of them "
+        "automatic, at the number you give here ({frequency}). Agreeing is not a condition of buying anything.\n\n"
+        "Msg & data rates may apply. Reply STOP to end the texts at any time, HELP for help.\n\n"
+        "Terms: {terms_address}\nPrivacy: {privacy_address}"
+    ),
+    Kind.PHONE_MENU: (
+        "This is {company_name}. May we text you about your requests at the number you are calling from: "
+        "{frequency}? Message and data rates may apply. Once you agree, you can reply STOP at any time to end our "
+        "texts, or HELP for help. To agree, press 1. To refuse, press 2. To stop all texts from us, press 9."
+    ),
     Kind.NOTICE_ASKED: (
         "Automatic notice: {contact_name} was asked for consent. Your text is held and leaves when they say yes. "
         "You can withdraw it until then."

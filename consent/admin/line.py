@@ -47,6 +47,8 @@ class LineForm(ModeSwitchForm):
             "active": "Switched on",
             "name": "Name of the line",
             "quiet_hours": "Quiet hours",
+            "web_form_double_opt_in": "Double opt-in on the web form",
+            "ivr_double_opt_in": "Double opt-in in the phone menu",
             "texts_from": "Own hours: from",
             "texts_until": "Own hours: until",
         }
@@ -103,6 +105,16 @@ class LineAdmin(Screen):
             {
                 "fields": ["mode", "required_level", "opt_outs_answered_by_provider"],
                 "description": "Marketing texts to US numbers need consent before the first one, whatever the mode.",
+            },
+        ),
+        (
+            "Sign-ups outside of texts",
+            {
+                "fields": ["web_form_double_opt_in", "ivr_double_opt_in"],
+                "description": "Anybody can enter or call with somebody else's number, so with double opt-in a sign-up "
+                "counts once its phone replies YES. Expect most people not to answer: vendors report about four in "
+                "five. Without it a sign-up counts at once, and a text says so and how to stop. The funnel shows how "
+                "many confirm.",
             },
         ),
         (

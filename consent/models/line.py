@@ -91,6 +91,18 @@ class Line(models.Model):
         default=Language.ENGLISH,
         help_text="Of what Optline says here by itself, to contacts whose own language is not known.",
     )
+    web_form_double_opt_in = models.BooleanField(
+        "confirm sign-ups on the web form by text",
+        default=False,
+        db_default=False,
+        help_text="Who signs up is opted in once they reply YES to a text. Most people do not answer.",
+    )
+    ivr_double_opt_in = models.BooleanField(
+        "confirm sign-ups in the phone menu by text",
+        default=False,
+        db_default=False,
+        help_text="Who presses the key is opted in once they reply YES to a text. Most people do not answer.",
+    )
     footer_frequency = models.CharField(
         "footer goes with",
         max_length=5,

@@ -13,6 +13,7 @@ from messaging.admin import (
     responder,
     review,
     saved_text,
+    sign_up,
     template,
 )
 
@@ -29,5 +30,6 @@ __all__ = [
     "responder",
     "review",
     "saved_text",
+    "sign_up",
     "template",
 ]

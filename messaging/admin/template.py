@@ -12,13 +12,13 @@ from django.utils.text import Truncator
 
 from consent.admin.numbers import signed_in
 from consent.admin.screens import ReadOnlyScreen, plain
-from consent.admin.unfold import UnfoldAdminSelectWidget, badge
+from consent.admin.unfold import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget, badge
 from consent.models import Line, Organisation
 from consent.vocabulary import Language, Level
-from messaging import levels, samples
+from messaging import levels, lint, samples
 from messaging.admin.wording import Subject, WordedScreen, WordingForm
 from messaging.models import SavedText, Template, TemplateVersion
-from messaging.wordings import REQUESTS, Kind
+from messaging.wordings import AGREED_TO, SIGN_UPS, Kind
 
 AUTHOR, TEMPLATE = plain("author"), plain("template")
 EVERY_LINE = "Every line without its own"
@@ -33,7 +33,15 @@ class TemplateForm(WordingForm):
         initial=Level.EXPRESS,
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="For opt-in requests. Written only if the wording holds what the law wants of written consent.",
+        help_text="For opt-in requests, the web form and the phone menu: what the contact gives who agrees to these "
+        "words. Written only if the wording holds what the law wants of written consent.",
+    )
+    declared = forms.BooleanField(
+        label="It says all that in other words: I declare it written consent",
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text="Only needed where Optline does not find in the wording what written consent needs. The version "
+        "keeps who saved it.",
     )
     preview_page = "messaging_template"
 
@@ -57,11 +65,21 @@ class TemplateForm(WordingForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        if self.instance.pk is None and (kind := cleaned.get("kind")):
+        kind = self.kind()
+        if kind in SIGN_UPS and cleaned.get("level") == Level.WRITTEN and not cleaned.get("declared"):
+            self._refuse_what_is_not_written(cleaned.get("body", ""))
+        if self.instance.pk is None and kind:
             same = Template.objects.filter(kind=kind, line=cleaned.get("line"), language=cleaned.get("language"))
             if found := same.first():
                 self.add_error(None, _exists_already(found))
         return cleaned
+
+    def _refuse_what_is_not_written(self, body: str) -> None:
+        subject = self.subject()
+        values = samples.likely(Kind(str(subject.kind)), subject.line, Organisation.objects.current())
+        if body and (lacking := lint.lacks_for_written(body, values)):
+            found = " ".join(each.message for each in lacking)
+            self.add_error("level", f"For written consent something is missing ({lint.WRITTEN}). {found}")
 
     def level_given(self) -> str:
         return self.cleaned_data.get("level") or Level.EXPRESS
@@ -113,11 +131,12 @@ class TemplateAdmin(WordedScreen):
 
     def get_fieldsets(self, request: HttpRequest, obj: Template | None = None) -> list[Any]:
         if obj is None:
-            return [(None, {"fields": ["kind", "line", "language", "body", "level", "seen"]})]
+            return [(None, {"fields": ["kind", "line", "language", "body", "level", "declared", "seen"]})]
         where = ["shown_kind", "shown_line", "shown_language"]
         if not self.has_change_permission(request, obj):
             return [(None, {"fields": [*where, "state", "current_words"]})]
-        level = ["level"] if obj.kind in REQUESTS else []
+        level = ["level"] if obj.kind in AGREED_TO else []
+        level += ["declared"] if obj.kind in SIGN_UPS else []
         return [(None, {"fields": [*where, "body", *level, "in_use", "seen"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Template | None = None) -> list[Any]:
@@ -150,7 +169,7 @@ class TemplateAdmin(WordedScreen):
         return f"{row.line or EVERY_LINE}, in {row.get_language_display()}"
 
     def shows_level(self, row: Template) -> bool:
-        return row.kind in REQUESTS
+        return row.kind in AGREED_TO
 
     def check_all(self, request: HttpRequest) -> HttpResponse:
         """Every wording with what is wrong with it, those with warnings first."""

@@ -6,6 +6,7 @@ from messaging.models.reconciled import Reconciled
 from messaging.models.responder import KeywordResponder
 from messaging.models.review import HeldBackRead, PossibleAcceptance, Review
 from messaging.models.saved_text import SavedText, SavedTextVersion
+from messaging.models.sign_up import PhoneMenu, SignUp, SignUpTally, WebForm
 from messaging.models.template import Template, TemplateVersion
 
 __all__ = [
@@ -16,12 +17,16 @@ __all__ = [
     "KeywordResponder",
     "Message",
     "Notice",
+    "PhoneMenu",
     "PossibleAcceptance",
     "Receipt",
     "Reconciled",
     "Review",
     "SavedText",
     "SavedTextVersion",
+    "SignUp",
+    "SignUpTally",
     "Template",
     "TemplateVersion",
+    "WebForm",
 ]

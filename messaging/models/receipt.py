@@ -27,6 +27,8 @@ class Receipt(models.Model):
     class Kind(models.TextChoices):
         INBOUND = "inbound", "Text from a contact"
         STATUS = "status", "Delivery result"
+        WEB_FORM = "web_form", "Sign-up on the web form"
+        VOICE = "voice", "Key in the phone menu"
 
     class Outcome(models.TextChoices):
         SETTLED = "settled", "Settled"

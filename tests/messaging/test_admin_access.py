@@ -43,12 +43,15 @@ from messaging.models import (
     KeywordResponder,
     Message,
     Notice,
+    PhoneMenu,
     PossibleAcceptance,
     Receipt,
     Review,
     SavedText,
+    SignUp,
     Template,
     TemplateVersion,
+    WebForm,
 )
 from messaging.models.review import Doubt
 from reporting.models import ReportRun
@@ -84,6 +87,9 @@ ACCESS: dict[type[Model], dict[str, str]] = {
     FooterCountry: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     Tag: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     TemplateVersion: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
+    WebForm: {"officer": "lvac", "supervisor": LOOK, "superuser": "lvac"},
+    PhoneMenu: {"officer": "lvac", "supervisor": LOOK, "superuser": "lvac"},
+    SignUp: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     KeywordResponder: {"officer": "lvacd", "supervisor": LOOK, "superuser": "lvacd"},
     # Adding a conversation is texting a number; what can be done to one are verbs with permissions of their own.
     Conversation: {"officer": "lva", "supervisor": "lva", "agent": "lva", "superuser": "lva"},
@@ -111,6 +117,7 @@ AUDIT = [
     Notice,
     Receipt,
     TemplateVersion,
+    SignUp,
     Review,
     PossibleAcceptance,
     HeldBackRead,
@@ -153,6 +160,10 @@ def people(db: None) -> dict[str, User]:
     KeywordResponder.objects.create(keyword="HOURS", action="reply", reply="Nine to five")
     SavedText.objects.create(name="Hours").say("Nine to five")
     Tag.objects.create(name="VIP")
+    WebForm.objects.create(line=line, slug="sales")
+    PhoneMenu.objects.create(line=line)
+    wording = Template.objects.get(kind="phone_menu").current
+    SignUp.objects.create(channel="ivr", reference="CA1", line=line, wording=wording, words="Press 1", created=now)
     supervisor = make_supervisor("sam")
     ReportRun.objects.create(
         report="snapshot",

@@ -36,13 +36,21 @@ MUST_SAY: dict[Kind, set[str]] = {
     Kind.HELP_REPLY: {"company", "support_contact", "stop"},
     Kind.WAY_BACK: {"way_back"},
     Kind.FOOTER: {"stop"},
+    Kind.WEB_FORM: {
+        *("company", "agree", "kind_of_texts", "frequency", "rates", "stop", "help"),
+        *("no_condition", "terms", "privacy"),
+    },
+    Kind.PHONE_MENU: {
+        *("company", "kind_of_texts", "frequency", "rates", "stop", "help"),
+        *("refuse_key", "stop_key"),
+    },
     **{kind: {"automatic", "contact"} for kind in NOTICES},
 }
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_what_is_missing_is_named(kind: Kind) -> None:
-    empty = "{accept_word}?" if "accept" in DEFAULTS[kind] else "Hm."
+    empty = "{accept_word}?" if "accept" in DEFAULTS[kind] else "Press 1." if kind == Kind.PHONE_MENU else "Hm."
     assert rules(empty, kind) == MUST_SAY[kind]
 
 

@@ -188,7 +188,7 @@ def test_editing_later_changes_nothing_that_was_sent(jane: Phone) -> None:
     before = kept()
     assert sum(1 for row in before[0] if row[2]) >= 5, "sent texts point to their version"
     for template in Template.objects.all():
-        template.say(f"Something else, YES. {template.pk}")
+        template.say(f"Something else, YES. Press 1. {template.pk}")
         template.say(DEFAULTS[Kind(template.kind)])
         template.restore(template.versions.get(number=2), author=None)
     assert kept() == before

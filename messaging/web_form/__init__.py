@@ -1,0 +1,1 @@
+"""The public page of a line where people sign up for its texts."""
