@@ -184,6 +184,13 @@ def may_be_mobile(number: str) -> bool:
     return phonenumbers.number_type(phonenumbers.parse(number, None)) not in _NEVER_TEXTED
 
 
+def readable(number: str) -> str:
+    """An E.164 number in the groups in which people of its country read it; a short code as it is."""
+    if is_short_code(number):
+        return number
+    return phonenumbers.format_number(phonenumbers.parse(number, None), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
 def mask(number: str) -> str:
     """The number for people who may not see all of it, and for logs: its last four digits (two of a short code)."""
     kept = 4 if len(number) > 8 else 2

@@ -191,7 +191,7 @@ _AGREE = Element(
     "agree",
     "It does not say that they agree to anything, like “you agree to get texts”.",
     WRITTEN,
-    words="(?:you |i )?(?:agree|consent|authori[sz]e)|acept|autoriz|consient|acuerdo"
+    words="agree(?!ing)|consent(?!ing)|authori[sz]e|acept|autoriz|consient|acuerdo"
     "|acceptez|accepte\\b|autorisez|consentez|d'accord|concorda|autoriza|consente",
 )
 _NO_CONDITION = Element(

@@ -86,6 +86,8 @@ class ReceiptAdmin(ReadOnlyScreen):
 
     @admin.display(description="as it came")
     def as_it_came(self, receipt: Receipt) -> SafeString:
+        if receipt.kind == Receipt.Kind.WEB_FORM:
+            return preformatted(bytes(receipt.raw).decode())
         fields = provider.form(bytes(receipt.raw))
         shown = [f"{name}: {value}" for name, values in fields.lists() for value in values]
         if receipt.messages.filter(status=MessageStatus.HELD_BACK).exists():

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest
@@ -11,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from consent.admin.numbers import ContactScreen
 from consent.admin.screens import ReadOnlyScreen, Screen, plain
-from consent.admin.unfold import badge, preformatted
+from consent.admin.unfold import UnfoldAdminTextareaWidget, badge, preformatted
 from consent.models import Organisation
 from messaging import lint, provider, samples
 from messaging.models import PhoneMenu, SignUp, Template, WebForm
@@ -70,7 +71,12 @@ class _SignUpPlace(Screen):
                     version.number,
                     version.get_level_display().lower(),
                     "No warnings." if not faults else "",
-                    format_html_join("", "<p>{} <cite>{}</cite></p>", ((each.message, each.source) for each in faults)),
+                    format_html(
+                        '<ul class="list-disc ml-5 mb-3">{}</ul>',
+                        format_html_join("", "<li>{} <cite>{}</cite></li>", [(f.message, f.source) for f in faults]),
+                    )
+                    if faults
+                    else "",
                 )
             )
         return format_html_join("", "{}", ((each,) for each in shown))
@@ -86,9 +92,15 @@ def spoken(kind: Kind, row: WebForm | PhoneMenu) -> list[Template]:
     return list(found.values())
 
 
+class WebFormForm(forms.ModelForm):
+    class Meta:
+        widgets = {"framed_by": UnfoldAdminTextareaWidget(attrs={"rows": 3})}
+
+
 @admin.register(WebForm)
 class WebFormAdmin(_SignUpPlace):
     kind = Kind.WEB_FORM
+    form = WebFormForm
     list_display = ["line", "slug", "state", "double"]
     readonly_fields = ["page", "embed", "double", "wording"]
 
@@ -105,7 +117,7 @@ class WebFormAdmin(_SignUpPlace):
     def get_readonly_fields(self, request: HttpRequest, obj: WebForm | None = None) -> list[str]:
         return [*self.readonly_fields, *(["line"] if obj else [])]
 
-    @admin.display(description="address")
+    @admin.display(description="open it")
     def page(self, form: WebForm) -> SafeString:
         address = settings.PUBLIC_URL + form.get_absolute_url()
         return format_html('<a class="font-semibold underline" href="{}" target="_blank">{}</a>', address, address)

@@ -40,8 +40,8 @@ class TemplateForm(WordingForm):
         label="It says all that in other words: I declare it written consent",
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text="Only needed where Optline does not find in the wording what written consent needs. The version "
-        "keeps who saved it.",
+        help_text="For the web form and the phone menu, and only where Optline does not find in the wording what "
+        "written consent needs. The version keeps who saved it.",
     )
     preview_page = "messaging_template"
 

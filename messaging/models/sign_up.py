@@ -63,7 +63,6 @@ class WebForm(models.Model):
         return reverse("web_form", args=[self.slug])
 
     def clean(self) -> None:
-        self.slug = self.slug.strip().lower()
         codes = self.countries.upper().replace(",", " ").split()
         if unknown := [code for code in codes if not phones.is_country(code)]:
             raise ValidationError({"countries": f"“{unknown[0]}” is no country's code. Write codes like US CA MX."})

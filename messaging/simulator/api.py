@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from messaging.simulator import carrier, store, traffic
+from messaging.simulator import calls, carrier, store, traffic
 from messaging.simulator import faults as queue
 from messaging.simulator.carrier import LineKind
 from messaging.simulator.faults import Fault, FaultKind
@@ -40,6 +40,35 @@ def inbound(request: HttpRequest) -> HttpResponse:
         return refusal
     accepted = traffic.receive(contact=contact, line=line, body=body, media=media, repeat=repeat)
     return AnsweredFirst({"sid": accepted.sid}, jobs=accepted.jobs, status=202)
+
+
+@csrf_exempt
+@simulator_only
+@this_machine_only
+@require_http_methods(["POST"])
+def call(request: HttpRequest) -> HttpResponse:
+    """A contact calls, or presses a key: {from, to, withheld?}, then {from, to, sid, then, digits}.
+
+    Answers {sid, says: [what was read out], then: where the next key goes, empty after the goodbye}. 502 where Optline
+    did not answer as it should.
+    """
+    fields = Fields(request)
+    contact, line = fields.phone("from"), fields.sender("to")
+    withheld = fields.switch("withheld")
+    sid, then = fields.text("sid", required=False), fields.text("then", required=False)
+    digits = fields.text("digits", required=False, limit=20)
+    if then and not sid:
+        fields.reject("sid", "A key belongs to a call.")
+    if refusal := fields.refusal():
+        return refusal
+    sid = sid or calls.new_sid()
+    try:
+        heard = calls.lead(
+            sid, contact="anonymous" if withheld else contact, line=line, to=then, digits=digits if then else None
+        )
+    except calls.CallFailed as error:
+        return JsonResponse({"call": [str(error)]}, status=502)
+    return JsonResponse({"sid": sid, "says": heard.says, "then": heard.then})
 
 
 @simulator_only

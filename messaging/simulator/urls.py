@@ -15,6 +15,7 @@ urlpatterns = [
     path("twilio/deactivated/<str:day>.txt", deactivations.numbers, name="deactivated_numbers"),
     re_path(r"^twilio/", rest.unknown, name="unknown"),
     path("api/inbound/", api.inbound, name="inbound"),
+    path("api/call/", api.call, name="call"),
     path("api/log/", api.log, name="log"),
     path("api/deactivations/", deactivations.add, name="deactivate"),
     path("api/faults/", api.faults, name="faults"),

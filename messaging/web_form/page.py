@@ -45,6 +45,8 @@ from messaging.wordings import Kind
 
 # A page that was open for longer is shown again.
 OPEN_FOR = dt.timedelta(days=1)
+# In the order in which they stand on the page.
+FIELDS = ("country", "number", "agree")
 _SALT = "optline.web_form"
 
 
@@ -231,7 +233,8 @@ def _drawn(
     read_again: bool = False,
     framed_in: str | None = None,
 ) -> HttpResponse:
-    errors = {} if entry is None else {name: messages[0] for name, messages in entry.errors.items()}
+    found = {} if entry is None else entry.errors
+    errors = {name: found[name][0] for name in FIELDS if name in found}
     if read_again:
         errors = {"agree": page.own.read_again}
     if framed_in is None:
@@ -248,7 +251,7 @@ def _drawn(
         # Ticked stays ticked where only something else was wrong; never where the words are to be read again.
         "ticked": bool(entry and entry.data.get("agree") and not read_again),
         "errors": errors,
-        "first_wrong": next(iter(name for name in ("number", "country", "agree") if name in errors), ""),
+        "first_wrong": next(iter(errors), ""),
         "hint": page.own.number_hint.format(example=_example(country) or _example(page.form.country)),
         "languages": [
             (code, words(code).language, reverse("web_form_in", args=[page.form.slug, code]))
@@ -268,7 +271,7 @@ def _answer(page: Shown, heading: str, *sentences: str, link: bool = False, stat
     context = {
         "page": page,
         "heading": heading,
-        "sentences": [sentence.format(line=page.form.line.number) for sentence in sentences],
+        "sentences": [sentence.format(line=phones.readable(page.form.line.number)) for sentence in sentences],
         "address": page.address() if link else "",
     }
     return HttpResponse(render_to_string("web_form/answer.html", context), status=status)

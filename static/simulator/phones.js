@@ -83,6 +83,10 @@
       this.nothing = find(".nothing");
       this.text = find("textarea");
       this.problem = find(".answer .problem");
+      this.callButton = find(".call");
+      this.callPanel = find(".call-panel");
+      this.heard = find(".heard");
+      this.onCall = null; // { sid, then } while a call goes on
 
       const id = `phone-${++count}`;
       const title = find("h2");
@@ -97,6 +101,11 @@
       find(".close").setAttribute("aria-label", `Put ${readable(this.number)} away`);
 
       find(".close").addEventListener("click", () => close(this.number));
+      this.callPanel.setAttribute("aria-label", `Call from ${readable(this.number)}`);
+      this.callButton.addEventListener("click", () => this.call({}));
+      find(".hang-up").addEventListener("click", () => this.hangUp());
+      find(".silent").addEventListener("click", () => this.press(""));
+      for (const key of find(".keys").children) key.addEventListener("click", () => this.press(key.dataset.key));
       this.select.addEventListener("change", () => {
         if (this.select.value === OTHER) {
           this.asking = true;
@@ -256,6 +265,49 @@
       meta.append(time);
       bubble.append(body, meta);
       return bubble;
+    }
+
+    press(digits) {
+      if (this.onCall) this.call({ sid: this.onCall.sid, then: this.onCall.then, digits });
+    }
+
+    hangUp() {
+      this.onCall = null;
+      this.callPanel.hidden = true;
+      this.callButton.disabled = false;
+      this.callButton.focus();
+    }
+
+    async call(step) {
+      if (!this.line) {
+        this.say("Choose the line first.");
+        return;
+      }
+      this.say("");
+      this.pinned = true;
+      this.callButton.disabled = true;
+      this.callPanel.hidden = false;
+      if (!step.sid) this.heard.textContent = "It rings …";
+      try {
+        const answer = await fetch(urls.callUrl, {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify({ from: this.number, to: this.line, ...step }),
+        });
+        const told = await answer.json();
+        if (answer.ok) {
+          this.onCall = told.then ? told : null;
+          this.heard.textContent = told.says.join(" ");
+        } else {
+          this.onCall = null;
+          this.heard.textContent = `The call broke off. ${Object.values(told).flat().join(" ")}`;
+        }
+      } catch {
+        this.onCall = null;
+        this.heard.textContent = "The call broke off: the simulator does not answer.";
+      }
+      for (const key of this.callPanel.querySelectorAll(".keys button, .silent")) key.disabled = !this.onCall;
+      poll();
     }
 
     async send(body, typed) {

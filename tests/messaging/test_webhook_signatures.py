@@ -15,10 +15,11 @@ from urllib.parse import urlencode
 import pytest
 from django.http import HttpResponse
 from django.test import Client
+from django.utils import timezone
 
 from consent.models import Contact
 from messaging import outbound, provider
-from messaging.models import Message, Receipt
+from messaging.models import Message, PhoneMenu, Receipt, SignUp, Template
 from tests.make import JANE, make_agent, make_line
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +72,8 @@ class Webhook:
     def untouched(self) -> bool:
         if self.message:
             return Message.objects.get(pk=self.message.pk).status == "sent"
-        return not Receipt.objects.exists() and not Contact.objects.filter(number=JANE).exists()
+        heard = SignUp.objects.filter(reference="CA0001").exists()
+        return not heard and not Receipt.objects.exists() and not Contact.objects.filter(number=JANE).exists()
 
     def accepts(self, answer: HttpResponse) -> None:
         assert answer.status_code == 200, answer.content
@@ -81,12 +83,22 @@ class Webhook:
         assert self.untouched()
 
 
-@pytest.fixture(params=["inbound", "status"])
+@pytest.fixture(params=["inbound", "status", "call", "key"])
 def webhook(request: pytest.FixtureRequest) -> Webhook:
     line = make_line(mode="disclaimer")
     if request.param == "inbound":
         pairs = [("MessageSid", "SM0001"), ("From", JANE), ("To", line.number), ("Body", "Stop & go, é 🛑"), ("X", "")]
         return Webhook("/twilio/inbound/", pairs)
+    if request.param in {"call", "key"}:
+        PhoneMenu.objects.create(line=line)
+        pairs = [("CallSid", "CA0001"), ("From", JANE), ("To", line.number), ("Direction", "inbound")]
+        if request.param == "call":
+            return Webhook("/twilio/voice/", pairs)
+        wording = Template.objects.get(kind="phone_menu").current
+        SignUp.objects.create(
+            channel="ivr", reference="CA0002", line=line, wording=wording, language="en", created=timezone.now()
+        )
+        return Webhook("/twilio/voice/key/?try=1", [("CallSid", "CA0002"), *pairs[1:], ("Digits", "1")])
     text = outbound.submit(line=line, to=JANE, body="hi", author=make_agent(line))
     Message.objects.filter(pk=text.pk).update(status="sent", provider_id="SM0001")
     pairs = [("MessageSid", "SM0001"), ("MessageStatus", "delivered"), ("From", line.number), ("To", JANE)]

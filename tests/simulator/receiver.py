@@ -28,6 +28,7 @@ class Receiver:
     def reset(self) -> None:
         self.webhooks: list[Webhook] = []
         self.status = 200
+        self.answer = b""
         self.gate.set()
 
     def take(self, webhook: Webhook) -> None:
@@ -59,8 +60,10 @@ def receiving() -> Iterator[Receiver]:
             )
             receiver.gate.wait(10)
             self.send_response(receiver.status)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(receiver.answer)))
             self.end_headers()
+            if receiver.answer:
+                self.wfile.write(receiver.answer)
 
         def log_message(self, *_: object) -> None:
             pass
