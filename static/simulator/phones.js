@@ -287,6 +287,7 @@
       this.pinned = true;
       this.callButton.disabled = true;
       this.callPanel.hidden = false;
+      this.callPanel.classList.remove("over");
       if (!step.sid) this.heard.textContent = "It rings …";
       try {
         const answer = await fetch(urls.callUrl, {
@@ -306,7 +307,7 @@
         this.onCall = null;
         this.heard.textContent = "The call broke off: the simulator does not answer.";
       }
-      for (const key of this.callPanel.querySelectorAll(".keys button, .silent")) key.disabled = !this.onCall;
+      this.callPanel.classList.toggle("over", !this.onCall);
       poll();
     }
 
