@@ -7,6 +7,7 @@ A typed number or a caller's number is no proof of whose it is. So it never lead
 channels"), and texts nobody who is out; a revocation it brings counts all the same.
 """
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -159,7 +160,7 @@ def _agreed(sign_up: SignUp, contact: Contact, receipt: Receipt, evidence: Mappi
     if before.status == Status.OPTED_OUT:
         sign_up.came_to(Outcome.OPTED_OUT, f"Only they can undo it: they can text START to {line.number}.")
         return
-    if double and before.status == Status.OPTED_IN and LEVEL_RANK[before.level] >= LEVEL_RANK[level]:
+    if double and _holds(before, receipt.at) and LEVEL_RANK[before.level] >= LEVEL_RANK[level]:
         sign_up.came_to(Outcome.ALREADY_IN)  # nothing to confirm, so nobody is asked
         return
     try:
@@ -185,6 +186,10 @@ def _agreed(sign_up: SignUp, contact: Contact, receipt: Receipt, evidence: Mappi
     else:
         sign_up.came_to(Outcome.ALREADY_IN if before.status == Status.OPTED_IN else Outcome.RECORDED)
     _speak(contact, sign_up)
+
+
+def _holds(consent: Consent, at: dt.datetime) -> bool:
+    return consent.status == Status.OPTED_IN and (consent.until is None or consent.until > at)
 
 
 def _speak(contact: Contact, sign_up: SignUp) -> None:
