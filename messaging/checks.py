@@ -64,6 +64,22 @@ def provider_is_configured(**kwargs: Any) -> list[CheckMessage]:
                 id="messaging.E005",
             )
         )
+    if settings.PUBLIC_URL.startswith("https://") and not settings.TRUSTED_PROXIES:
+        found.append(
+            Warning(
+                "TRUSTED_PROXIES is 0 although a proxy ends https: on the web form everybody counts as one address.",
+                hint="Set TRUSTED_PROXIES to the number of your proxies that stand before Optline, usually 1.",
+                id="messaging.W010",
+            )
+        )
+    if settings.TRUSTED_PROXIES < 0:
+        found.append(
+            Error(
+                "TRUSTED_PROXIES is below 0.",
+                hint="Set it to the number of your proxies that stand before Optline, or to 0.",
+                id="messaging.E010",
+            )
+        )
     return found
 
 

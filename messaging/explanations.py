@@ -17,6 +17,7 @@ _SENTENCES = {
     "route": "They told us {word}.",
     "reaches later lines": "It was said on another line, and is valid on this later one too.",
     "number": "{word}",
+    "key": "They pressed {word} in the phone menu, which stops all texts.",
     "old number": "It was said with their old number and copied to this one.",
 }
 _ROUTES = {

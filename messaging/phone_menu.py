@@ -1,7 +1,7 @@
 """The phone menu's webhooks: read out what a caller may agree to, take one key, keep it, say goodbye.
 
 call ──▶ the officer's words ──key──▶ kept as a receipt, settled by a worker ──▶ goodbye
-            └── another key or none: the words again, twice; then kept as chosen nothing
+            └── another key or none: the words again, twice, then goodbye
 """
 
 import functools
@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from consent import clock, phones
-from consent.models import Contact
+from consent.models import Contact, Line
 from consent.vocabulary import Channel, Language
 from messaging import automatic, bell, keypad, provider, rendering, voice
 from messaging.models import PhoneMenu, Receipt, SignUp, Template
@@ -54,11 +54,14 @@ def key(request: HttpRequest) -> HttpResponse:
     if not sign_up or not number:
         return _goodbye(voice.CLOSINGS[Language.ENGLISH].closed, None)
     [found] = sign_up
-    tries = request.GET.get("try", "")
-    if keypad.chosen(found.wording.body, came.digits) is None and tries.isdecimal() and int(tries[:3]) < TRIES:
-        return _menu_read_out(found, tries=int(tries[:3]) + 1)
-    stored = _store(request, found, number)
-    chosen = keypad.chosen(found.wording.body, provider.parse_call(provider.form(bytes(stored.raw))).digits)
+    chosen = keypad.chosen(found.wording.body, came.digits)
+    if chosen or _stored(found):
+        first = _stored(found) or _store(request, found, number)
+        chosen = keypad.chosen(found.wording.body, provider.parse_call(provider.form(bytes(first.raw))).digits)
+    elif (tries := _number_of(request.GET.get("try", ""))) < TRIES:
+        return _menu_read_out(found, tries=tries + 1)
+    else:
+        SignUp.objects.filter(pk=found.pk, outcome=SignUp.Outcome.OPEN).update(outcome=SignUp.Outcome.SILENT)
     words = voice.CLOSINGS[found.language].after(chosen).format(line=voice.spelled(found.line.number))
     return _twiml(voice.goodbye(words, language=found.language))
 
@@ -99,7 +102,18 @@ def _store(request: HttpRequest, sign_up: SignUp, number: str) -> Receipt:
     with transaction.atomic(durable=True):
         Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
         bell.ring_settle()
-    return Receipt.objects.get(kind=Receipt.Kind.VOICE, provider_id=sign_up.reference, discriminator="key")
+    stored = _stored(sign_up)
+    assert stored is not None  # by us, or by the same webhook at the same time
+    return stored
+
+
+def _stored(sign_up: SignUp) -> Receipt | None:
+    return Receipt.objects.filter(kind=Receipt.Kind.VOICE, provider_id=sign_up.reference, discriminator="key").first()
+
+
+def _number_of(tries: str) -> int:
+    """Which try the address says it is; the last one where it says nothing that can be read."""
+    return int(tries) if tries.isascii() and tries.isdigit() and len(tries) < 3 else TRIES
 
 
 def _menu(came: Call) -> PhoneMenu | None:
@@ -115,7 +129,8 @@ def _number(came: Call) -> str:
         number = phones.normalise_sender(came.contact)
     except phones.PhoneError:
         return ""
-    return "" if number in _WITHHELD else number
+    ours = Line.objects.filter(number=number).exists()  # a call that was forwarded
+    return "" if ours or number in _WITHHELD else number
 
 
 def _menu_read_out(sign_up: SignUp, *, tries: int) -> HttpResponse:

@@ -77,8 +77,8 @@ class PageEntry:
         ]
 
     def evidence(self) -> dict[str, Any]:
-        kept = ("words", "language", "typed", "country", "address", "user_agent", "url", "framed_in")
-        return {name: getattr(self, name) for name in kept}
+        kept = ("language", "typed", "country", "address", "user_agent", "url", "framed_in")
+        return {"page": self.words, **{name: getattr(self, name) for name in kept}}
 
 
 def settle_web_form(receipt: Receipt, contact: Contact) -> None:
@@ -104,13 +104,13 @@ def settle_web_form(receipt: Receipt, contact: Contact) -> None:
 
 
 def settle_call(receipt: Receipt, contact: Contact) -> None:
-    """The key that a caller pressed, or that they pressed none."""
+    """The key that a caller pressed."""
     fields = provider.form(bytes(receipt.raw))
     sign_up = _of_call(receipt)
     sign_up.contact, sign_up.receipt = contact, receipt
     call = provider.parse_call(fields)
     evidence = {
-        "words": sign_up.words,
+        "prompt": sign_up.words,
         "language": sign_up.language,
         "call": printable(call.provider_id),
         "digits": call.digits,

@@ -48,7 +48,13 @@ _REACH = {
     Scope.ALL: "Every line, also those that are added later.",
 }
 # Shown as somebody's words; everything else in evidence are facts about them.
-_QUOTED = {"text": "The text", "words": "What they said", "proof": "What proves it", "prompt": "What they heard"}
+_QUOTED = {
+    "text": "The text",
+    "words": "What they said",
+    "proof": "What proves it",
+    "prompt": "What they heard",
+    "page": "What they saw",
+}
 _FACTS = {
     "number": "Number of the contact",
     "old_number": "Their old number",
@@ -57,6 +63,14 @@ _FACTS = {
     "message": "Id of the text",
     "decided_because": "Decided because",
     "route": "How they told us",
+    "typed": "The number as they typed it",
+    "address": "IP address",
+    "user_agent": "Browser",
+    "url": "Page",
+    "framed_in": "Came from",
+    "call": "Id of the call",
+    "called": "Number that was called",
+    "digits": "Key that they pressed",
 }
 
 

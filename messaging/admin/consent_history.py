@@ -32,8 +32,16 @@ _SCOPES = {
     Scope.ALL: "Valid on every line.",
 }
 # What every piece of evidence names; the history says it in its own words, or does not repeat it.
-_TECHNICAL = frozenset({"number", "from", "to", "line", "message", "provider_id", "received_at", "said_at"})
-_WORDS = {"words": "In these words", "text": "They wrote", "proof": "What proves it"}
+_TECHNICAL = frozenset(
+    {"number", "from", "to", "line", "message", "provider_id", "received_at", "said_at", "typed", "call", "called"}
+)
+_WORDS = {
+    "words": "In these words",
+    "text": "They wrote",
+    "proof": "What proves it",
+    "page": "What they saw",
+    "prompt": "What they heard",
+}
 _SAID = {"route", "file", "reason", "decided_because", *_WORDS}
 
 

@@ -139,7 +139,8 @@ class SignUp(models.Model):
     """What somebody entered on the web form or pressed in the phone menu, and what came of it.
 
     web form:    settled from its receipt ──▶ outcome
-    phone menu:  prompt played (no outcome) ──key, or none──▶ receipt ──settled──▶ outcome
+    phone menu:  words read out (no outcome) ──key──▶ receipt ──settled──▶ outcome
+                                             └──none──▶ silent
 
     It changes no consent by itself: that is the ledger's, where it counted. Who tried in vain is seen here alone: the
     person at the form or on the phone is answered alike whatever is known of the number.

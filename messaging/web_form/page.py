@@ -85,10 +85,11 @@ class Shown:
         return reverse(page, args=[self.form.slug, self.language])
 
 
-def shown(form: WebForm, language: str) -> Shown:
+def shown(form: WebForm, language: str = "") -> Shown:
+    """The page in ``language``, else the line's; all of it in the language of the wording that speaks there."""
     company = Organisation.objects.current()
     template = Template.objects.for_line(Kind.WEB_FORM, form.line, [language, form.line.language])
-    version = template.current
+    version, language = template.current, template.language
     assert version is not None  # for_line finds none without
     values = automatic.values(form.line, Contact(), None, company)
     own = words(language)
@@ -98,17 +99,18 @@ def shown(form: WebForm, language: str) -> Shown:
         company=company.name,
         version=version,
         heading=form.heading or own.heading.format(company=company.name),
-        disclosure=rendering.render(version.body, Kind.WEB_FORM, values, template.language).strip(),
+        disclosure=rendering.render(version.body, Kind.WEB_FORM, values, language).strip(),
         agree=own.agree.format(company=company.name),
     )
 
 
 def languages(form: WebForm) -> list[str]:
-    """In which the form is offered: the line's own, and those that have a wording of their own."""
+    """In which the form is offered, the one without a language in its address first: each has a wording of its own."""
+    first = Template.objects.for_line(Kind.WEB_FORM, form.line, [form.line.language]).language
     worded = Template.objects.filter(kind=Kind.WEB_FORM, in_use=True, current__isnull=False)
     spoken = set(worded.filter(line=form.line).values_list("language", flat=True))
     spoken |= set(worded.filter(line=None).exclude(language=Language.ENGLISH).values_list("language", flat=True))
-    return [form.line.language, *(each for each in Language.values if each in spoken and each != form.line.language)]
+    return [first, *(each for each in Language.values if each in spoken and each != first)]
 
 
 # ---- views ----------------------------------------------------------------------------------------------------------
@@ -127,7 +129,7 @@ def _public(view: View) -> View:
         form = WebForm.objects.select_related("line").filter(slug=slug).first()
         if form is None or not form.is_open or (language and language not in languages(form)):
             raise Http404
-        response = view(request, shown(form, language or form.line.language))
+        response = view(request, shown(form, language))
         response["Content-Security-Policy"] = (
             "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
             f"frame-ancestors 'self' {' '.join(form.framed_by.split())}".rstrip()
@@ -143,6 +145,8 @@ def page(request: HttpRequest, page: Shown) -> HttpResponse:
     """The form, with its box unticked; on POST what is wrong with it, or the way to the answer."""
     if request.method != "POST":
         return _drawn(request, page)
+    if request.content_type != "application/x-www-form-urlencoded":
+        return HttpResponse(status=415)  # before anything reads it: other forms may carry files of any size
     if not _is_from_here(request):
         return _answer(page, page.own.elsewhere_heading, page.own.elsewhere, link=True, status=403)
     token = _read_token(request.POST.get("token", ""))

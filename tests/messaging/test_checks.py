@@ -27,6 +27,7 @@ SOUND: dict[str, Any] = {
     "PROVIDER_CONNECT_SECONDS": 3.0,
     "PROVIDER_READ_SECONDS": 10.0,
     "LOST_SECONDS": 30.0,
+    "TRUSTED_PROXIES": 1,
 }
 SIMULATED = {
     "SIMULATOR": True,
@@ -81,6 +82,8 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("messaging.E005", {"REDIS_URL": ""}),
     ("messaging.E005", {"DATABASE_URL": ""}),
     ("messaging.W001", {"PUBLIC_URL": "http://sms.example.com"}),
+    ("messaging.W010", {"TRUSTED_PROXIES": 0}),
+    ("messaging.E010", {"TRUSTED_PROXIES": -1}),
 ]
 
 

@@ -81,7 +81,7 @@ def test_press_1_to_agree(line: Line, jane: Phone) -> None:
     entry = LedgerEntry.objects.get(kind="opted_in")
     kept = Evidence.objects.get(digest=entry.evidence_digest).data
     assert (entry.channel, entry.level, kept["digits"], kept["call"]) == ("ivr", "express", "1", call.fields["CallSid"])
-    assert kept["words"] == call.heard[0] and kept["number"] == JANE and kept["called"] == line.number
+    assert kept["prompt"] == call.heard[0] and kept["number"] == JANE and kept["called"] == line.number
     assert entry.wording == Template.objects.get(kind=Kind.PHONE_MENU).current.uuid
 
 
@@ -148,8 +148,10 @@ def test_wrong_keys_and_silence(line: Line, digits: str) -> None:
     call.presses(digits)
     call.presses(digits)
     assert call.hung_up and call.heard[-1] == CLOSINGS["en"].silent
-    work()
-    assert outcome() == "silent" and not LedgerEntry.objects.exists()
+    assert outcome() == "silent" and not LedgerEntry.objects.exists() and not Contact.objects.exists()
+    if digits == "":
+        call.action = "http://x/twilio/voice/key/?try=nonsense"
+        assert call.presses(digits).hung_up
 
 
 def test_a_second_try_may_succeed(line: Line) -> None:
@@ -158,7 +160,9 @@ def test_a_second_try_may_succeed(line: Line) -> None:
     assert standing(line)[0] == "opted_in"
 
 
-@pytest.mark.parametrize("caller", ["anonymous", "Restricted", "+266696687", "+7378742833", "", "sip:jane@x.example"])
+@pytest.mark.parametrize(
+    "caller", ["anonymous", "Restricted", "+266696687", "+7378742833", "", "+12065550100", "sip:jane@x.example"]
+)
 def test_callers_without_a_number(line: Line, caller: str) -> None:
     call = Call(caller=caller)
     assert call.hung_up and call.heard == [CLOSINGS["en"].hidden.format(line="1 2 0 6 5 5 5 0 1 0 0")]

@@ -21,7 +21,7 @@ STEPS = ["form", "call 1", "call 2", "call 9", "STOP", "START", "YES", "hello", 
 @pytest.mark.django_db
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=3, max_size=8))
 @settings(
-    max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+    max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
 )
 def test_only_a_text_leads_back(steps: list[str], provider: FakeProvider) -> None:
     story = transaction.atomic()

@@ -6,11 +6,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from consent.models import Line, Organisation, User
+from consent.models import Contact, Evidence, Line, Organisation, User
 from messaging.lint import lacks_for_written
 from messaging.models import PhoneMenu, SignUp, Template, WebForm
 from messaging.wordings import DEFAULTS, Kind
-from tests.make import JANE, make_line, make_officer, make_supervisor
+from tests.make import JANE, make_agent, make_line, make_officer, make_supervisor
 from tests.phone_menu.test_calls import Call, make_menu
 from tests.web_form.visitor import Visitor, make_form
 from tests.world import Phone, work
@@ -187,6 +187,30 @@ def test_officers_see_who_tried_and_what_they_saw(jane: Phone, olive: User, clie
     assert "198.51.100.7" in web and "&lt;b&gt;Fire&lt;/b&gt;fox" in web and "[ ] I agree" in web
     assert "Key: 1" in client.get(pages["ivr"]).content.decode()
     assert client.get("/admin/messaging/signup/", {"q": "0142"}).context["cl"].result_count == 2
+
+
+def test_the_history_shows_what_proves_it_and_hides_what_is_hidden(jane: Phone, client: Client) -> None:
+    line = make_line(name="Orders")
+    make_form(line)
+    make_menu(line)
+    Visitor().signs_up("(206) 555-0142")
+    work()
+    Call().presses("9")
+    work()
+    jane_ = Contact.objects.get(number=JANE)
+    modal = reverse("admin:consent_contact_consent", args=[jane_.pk])
+    Organisation.objects.update(mask_numbers=True)
+    client.force_login(make_agent(line))
+    shown = client.get(modal).content.decode()
+    assert "What they saw" in shown and "you agree to get texts" in shown and "198.51.100.7" in shown
+    assert "They pressed 9 in the phone menu" in shown and "What they heard" in shown
+    assert "555-0142" not in shown and "5550142" not in shown, "an agent sees the last digits only"
+    client.force_login(make_officer())
+    entry = jane_.entries.get(kind="opted_in")
+    evidence = Evidence.objects.get(digest=entry.evidence_digest)
+    shown = client.get(reverse("admin:consent_evidence_change", args=[evidence.pk])).content.decode()
+    for words in ("What they saw", "The number as they typed it", "(206) 555-0142", "IP address", "198.51.100.7"):
+        assert words in shown, words
 
 
 def test_the_lines_page_says_what_to_expect_of_double_opt_in(olive: User, client: Client) -> None:

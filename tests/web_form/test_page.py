@@ -112,6 +112,24 @@ def test_a_form_that_is_not_there_or_closed(line: Line) -> None:
     assert not Receipt.objects.exists()
 
 
+def test_files_are_not_even_read(line: Line) -> None:
+    answer = Client().post(
+        "/sign-up/harbor/en/", {"token": token_of(Visitor().opens()), "number": JANE, "agree": "yes"}
+    )
+    assert answer.status_code == 415 and not Receipt.objects.exists()  # multipart, as the test client sends it
+
+
+def test_all_of_a_page_is_in_one_language(line: Line) -> None:
+    """There is no French wording, so the English one speaks, and the page around it too."""
+    Line.objects.update(language="fr")
+    page = Visitor().opens()
+    assert '<html lang="en">' in page and "I agree to get texts" in page
+    assert Visitor().sends(page).status_code == 303
+    assert Client().get("/sign-up/harbor/fr/").status_code == 404
+    Template.objects.create(kind=Kind.WEB_FORM, language="fr").say("Vous acceptez.")
+    assert '<html lang="fr">' in Visitor().opens()
+
+
 # ---- what was shown is what is agreed to ----------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ def test_what_is_kept(line: Line) -> None:
     assert kept["address"] == "198.51.100.7" and kept["user_agent"] == "Firefox 9"
     assert kept["url"].endswith("/sign-up/harbor/en/") and kept["framed_in"] == "https://shop.example/checkout"
     for words in ("Get texts from Our company", "you agree to get texts", "[ ] I agree", "message frequency varies"):
-        assert words in kept["words"]
+        assert words in kept["page"]
     assert LedgerEntry.objects.get(kind="opted_in").occurred_at == Receipt.objects.get().received_at
 
 

@@ -3,6 +3,7 @@
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.test import Client
@@ -37,7 +38,13 @@ class Visitor:
         if agree:
             given.setdefault("agree", "yes")
         action = unescape(re.findall(r'<form method="post" action="([^"]+)"', page)[0])
-        return self.client.post(action, given, REMOTE_ADDR=self.address, headers=self.headers)
+        return self.client.post(
+            action,
+            urlencode(given),
+            content_type="application/x-www-form-urlencoded",
+            REMOTE_ADDR=self.address,
+            headers=self.headers,
+        )
 
     def signs_up(self, number: str = JANE, **fields: Any) -> HttpResponse:
         return self.sends(self.opens(), number, **fields)
