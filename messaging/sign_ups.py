@@ -7,7 +7,6 @@ A typed number or a caller's number is no proof of whose it is. So it never lead
 channels"), and texts nobody who is out; a revocation it brings counts all the same.
 """
 
-import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ def _agreed(sign_up: SignUp, contact: Contact, receipt: Receipt, evidence: Mappi
     if before.status == Status.OPTED_OUT:
         sign_up.came_to(Outcome.OPTED_OUT, f"Only they can undo it: they can text START to {line.number}.")
         return
-    if double and _holds(before, receipt.at) and LEVEL_RANK[before.level] >= LEVEL_RANK[level]:
+    if double and _is_in(before) and LEVEL_RANK[before.level] >= LEVEL_RANK[level]:
         sign_up.came_to(Outcome.ALREADY_IN)  # nothing to confirm, so nobody is asked
         return
     try:
@@ -184,12 +183,12 @@ def _agreed(sign_up: SignUp, contact: Contact, receipt: Receipt, evidence: Mappi
     elif state.status != Status.OPTED_IN:
         sign_up.came_to(Outcome.NOT_NOW, "A later opt-out overrules it.")
     else:
-        sign_up.came_to(Outcome.ALREADY_IN if before.status == Status.OPTED_IN else Outcome.RECORDED)
+        sign_up.came_to(Outcome.ALREADY_IN if _is_in(before) else Outcome.RECORDED)
     _speak(contact, sign_up)
 
 
-def _holds(consent: Consent, at: dt.datetime) -> bool:
-    return consent.status == Status.OPTED_IN and (consent.until is None or consent.until > at)
+def _is_in(consent: Consent) -> bool:
+    return consent.status == Status.OPTED_IN and not consent.is_over
 
 
 def _speak(contact: Contact, sign_up: SignUp) -> None:

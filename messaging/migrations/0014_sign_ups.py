@@ -54,6 +54,8 @@ class Migration(migrations.Migration):
                     ("notice_opted_in", "Notice: opted in"),
                     ("notice_opted_out", "Notice: opted out"),
                     ("notice_expired", "Notice: request expired"),
+                    ("notice_consent_ended", "Notice: consent ended"),
+                    ("notice_number_suspended", "Notice: the number may be somebody else's"),
                     ("notice_request_failed", "Notice: request failed"),
                     ("notice_under_review", "Notice: under review"),
                     ("notice_review_closed", "Notice: review closed"),
