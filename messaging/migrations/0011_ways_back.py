@@ -6,8 +6,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("consent", "0009_consent_that_ends"),
-        ("messaging", "0009_look_ups_and_reconciling"),
+        ("consent", "0008_consent_that_ends"),
+        ("messaging", "0010_notices_of_consent_that_ends"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("consent", "0010_numbers_that_change_hands"),
+        ("consent", "0009_numbers_that_change_hands"),
     ]
 
     operations = [

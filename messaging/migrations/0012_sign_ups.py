@@ -13,8 +13,8 @@ def install(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("consent", "0012_double_opt_in_switches"),
-        ("messaging", "0012_notices_of_consent_that_ends"),
+        ("consent", "0010_double_opt_in_switches"),
+        ("messaging", "0011_ways_back"),
     ]
 
     operations = [

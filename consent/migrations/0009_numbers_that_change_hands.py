@@ -17,7 +17,7 @@ def install(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("consent", "0009_consent_that_ends"),
+        ("consent", "0008_consent_that_ends"),
     ]
 
     operations = [
