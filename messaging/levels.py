@@ -9,7 +9,8 @@ from messaging.wordings import Kind
 
 
 def asking_for_too_little() -> Iterator[tuple[Line, Level]]:
-    """Each active line whose opt-in request gives too little, in its own language, and what it gives. At most two queries.
+    """Each active line whose opt-in request gives too little, in its own language, and what that gives. At most two
+    queries.
 
     On such a line a YES never lets a text leave: the gate asks for the firmer consent, which nobody can give by text.
     """
