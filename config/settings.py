@@ -63,7 +63,7 @@ PROVIDER_CONNECT_SECONDS = env.float("PROVIDER_CONNECT_SECONDS", default=3.0)
 PROVIDER_READ_SECONDS = env.float("PROVIDER_READ_SECONDS", default=10.0)
 CLAIM_SECONDS = 2.0
 LOST_SECONDS = env.float("LOST_SECONDS", default=30.0)
-SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 32)
+SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 64)
 # Tries before a receipt that can't be settled goes to a person.
 RECEIPT_TRIES = env.int("RECEIPT_TRIES", default=5)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
@@ -160,7 +160,7 @@ elif DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
     DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = 5 if PREPARED_STATEMENTS else None
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 1,
-        "max_size": SENDER_THREADS + 8,
+        "max_size": 40,
         "timeout": 10,
     }
 
@@ -236,6 +236,7 @@ CELERY_TASK_DEFAULT_QUEUE = SETTLE_QUEUE
 CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
 CELERY_TASK_ROUTES = {
     "messaging.tasks.send_due": {"queue": SEND_QUEUE},
+    "messaging.tasks.send_bulk": {"queue": BULK_QUEUE},
     "reporting.tasks.make_reports": {"queue": REPORTS_QUEUE},
 }
 # Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.

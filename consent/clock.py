@@ -2,11 +2,18 @@
 
 import datetime as dt
 
-from django.db.models.functions import Now
-
-from consent.models import Organisation
+from django.db import connection
+from django.utils import timezone
 
 
 def database_now() -> dt.datetime:
-    """The database's time at the start of this statement. Times that are compared across hosts are taken from it."""
-    return Organisation.objects.values_list(Now(), flat=True)[0]
+    """The database's time at the start of this statement. Times that are compared across hosts are taken from it.
+
+    An SQLite file has no clock but that of its only host.
+    """
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        moment: dt.datetime = cursor.fetchone()[0]
+        return moment

@@ -89,6 +89,7 @@ class NewMessage(serializers.Serializer):
     to = PhoneField()
     body = serializers.CharField(max_length=outbound.LONGEST_TEXT, trim_whitespace=False)
     basis = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    bulk = serializers.BooleanField(required=False, default=False)
 
     def validate_body(self, body: str) -> str:
         if not body.strip():

@@ -12,7 +12,7 @@ from consent import gate
 from consent.gate import Purpose, Verdict
 from consent.models import Contact, Line, OptInRequest, Organisation, User
 from consent.vocabulary import LineKind
-from messaging import facts, rendering
+from messaging import facts, pace, rendering
 from messaging.models import (
     Conversation,
     Message,
@@ -84,11 +84,13 @@ def say(
     words: str = "",
     extra: Mapping[str, str] | None = None,
     language: str = "",
+    bulk: bool = False,
 ) -> Message:
     """Queue one automatic text, or keep it as refused with the gate's reason: an automatic text is never held.
 
     ``words`` replace the template's, with the same variables (a responder's own reply). ``language`` is that of the
     keyword which is answered, where there is one. A receipt causes at most one text per purpose, whoever reads it.
+    ``bulk``: nobody waits for it.
     """
     line, contact = conversation.line, conversation.contact
     kind = kind or Kind(purpose.value)
@@ -99,9 +101,14 @@ def say(
         {**values(line, contact, author), **(extra or {})},
         version.template.language if version else language,
     )
-    decision = gate.decide(facts.gather(line, contact.number, purpose=purpose))
+    found = facts.gather(line, contact.number, purpose=purpose)
+    if bulk and line.has_a_pace:
+        found = found.but(pace_until=pace.until(line, found.now, bulk=True))
+    decision = gate.decide(found)
     return Message.objects.create(
         conversation=conversation,
+        line=line,
+        bulk=bulk,
         direction=Direction.OUT,
         purpose=purpose,
         body=text,

@@ -111,14 +111,22 @@ class _Line:
 _bell = Bell(_Line().publish)
 
 
+_SEND = {False: "messaging.tasks.send_due", True: "messaging.tasks.send_bulk"}
+
+
 def ring_settle() -> None:
     """There are receipts to settle."""
     ring("messaging.tasks.settle_waiting")
 
 
-def ring_send() -> None:
-    """There are texts to send."""
-    ring("messaging.tasks.send_due")
+def ring_send(*, bulk: bool = False) -> None:
+    """There are texts to send: some that somebody waits for, or bulk."""
+    ring(_SEND[bulk])
+
+
+def ring_send_at_once(*, bulk: bool) -> None:
+    """As ``ring_send``, for a thread that has no database connection and so no transaction to wait for."""
+    _bell.ring(_SEND[bulk])
 
 
 def ring_open_lines() -> None:

@@ -225,8 +225,10 @@ def record_consent(
     source: str = "",
     until: dt.datetime | None = None,
     wording: UUID | None = None,
+    bulk: bool = False,
 ) -> Consent:
-    """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request.
+    """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request,
+    which leaves after what somebody waits for where it is one of many (``bulk``).
 
     ``until``: when it ends. Implied consent ends at the latest when the country of the number says, and in any case
     after the shortest of its periods where nothing is given. ``wording`` is the version of the words they agreed to,
@@ -261,7 +263,14 @@ def record_consent(
     if OptInRequest.objects.open().filter(contact=contact, line=line).exists():
         raise ConsentError("The contact is being asked already. Wait for their answer.")
     request = opt_in.ask(
-        conversation, RequestKind.CONFIRM_SIGN_UP, channel=channel, asked_by=by, level=level, until=until, source=source
+        conversation,
+        RequestKind.CONFIRM_SIGN_UP,
+        channel=channel,
+        asked_by=by,
+        level=level,
+        until=until,
+        source=source,
+        bulk=bulk,
     )
     if request is None:
         refused = Message.objects.filter(conversation=conversation, purpose=Purpose.CONFIRM_SIGN_UP).latest("pk")

@@ -13,7 +13,7 @@ from consent import gate, statements
 from consent.gate import Purpose
 from consent.models import Contact, Line
 from consent.vocabulary import Category, Channel, Mode, NumberList, Registration, RequestKind, Status
-from messaging import known, timing
+from messaging import known, pace, timing
 from messaging.known import Known, LineState, Standing
 from messaging.models import Message
 from messaging.models.message import MessageQuerySet, MessageStatus
@@ -71,7 +71,10 @@ def _gather(
     states, rows = known.read(by_id, numbers, text, now)
     requests = _requests(rows, by_id, text, now)
     timings = timing.gather(by_id, rows, text, now)
-    shared = {pk: _of_the_line(line, states[pk], purpose, now) for pk, line in by_id.items()}
+    shared = {
+        pk: _of_the_line(line, states[pk], purpose, now).but(pace_until=pace.until(line, now, text))
+        for pk, line in by_id.items()
+    }
     alike: dict[Hashable, gate.Facts] = {}
     for found, hours in zip(rows, timings, strict=True):
         mode = by_id[found.line].mode_towards(found.number, states[found.line].default_mode)

@@ -190,11 +190,12 @@ def ask(
     level: Level | None = None,
     until: dt.datetime | None = None,
     source: str = "",
+    bulk: bool = False,
 ) -> OptInRequest | None:
     """Send the contact an opt-in request. None, with the refused text kept, where the gate does not let it out.
 
     ``level`` and ``until`` are of a consent given elsewhere, which a YES confirms. A YES gives what the wording
-    declares where nothing was given before, or less.
+    declares where nothing was given before, or less. ``bulk``: one of many.
     """
     version = automatic.wording(Kind(_PURPOSE[kind].value), conversation.line, conversation.contact)
     if level is None or LEVEL_RANK[level] < LEVEL_RANK[version.level]:
@@ -218,6 +219,7 @@ def ask(
         request=request,
         author=asked_by,
         extra={"sign_up_source": source} if source else None,
+        bulk=bulk,
     )
     if message.status == S.REFUSED:
         ledger.withdraw_request(request, at=timezone.now())

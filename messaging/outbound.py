@@ -1,4 +1,5 @@
-"""The way out: submit, claim, send (ARCHITECTURE "The way out"); ``outcomes`` records what became of it.
+"""The way out: submit, claim, call (ARCHITECTURE "The way out"); ``outcomes`` records what became of it, ``sending``
+does it for all that is due.
 
 The gate decides twice: when a text is submitted, and when it is claimed, immediately before the call to the provider,
 with facts read after the contact's lock was taken. A call is made once: what may have left is never sent again.
@@ -7,22 +8,32 @@ with facts read after the contact's lock was taken. A call is made once: what ma
 import datetime as dt
 import logging
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connections, transaction
-from django.db.models import Min, Q
+from django.db import transaction
 from django.utils import timezone
 
 from consent import clock, gate
-from consent.gate import Purpose, Verdict
+from consent.gate import Purpose, Reason, Verdict
 from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, Mode, RequestKind, RequestOutcome, Status
-from messaging import automatic, bell, facts, footer, opt_in, outcomes, provider, rendering, text, turns
+from messaging import (
+    automatic,
+    bell,
+    departure,
+    facts,
+    footer,
+    opt_in,
+    outcomes,
+    pace,
+    provider,
+    rendering,
+    text,
+    turns,
+)
 from messaging.automatic import STATUS_FOR
 from messaging.models import Conversation, Message, SavedTextVersion, TemplateVersion
 from messaging.models.message import DOES_NOT_WAIT, Direction, MessageQuerySet, MessageStatus
@@ -34,10 +45,8 @@ S = MessageStatus
 
 TOO_LATE = "It could not leave in time and would only confuse now."
 
-# How many conversations are looked at together, and how many texts leave in one before the next has its turn: few,
-# since an opt-out confirmation that comes in meanwhile has five minutes to leave.
-PAGE = 100
-A_TURN = 5
+# Of whom so many texts are queued on a line already, sends to many, whether they say so or not.
+MANY = 100
 # Twilio takes no more.
 LONGEST_TEXT = rendering.LONGEST_TEXT
 
@@ -50,12 +59,20 @@ class TextError(Exception):
 
 
 def submit(
-    *, line: Line, to: str, body: str, author: User, basis: str = "", saved_text: SavedTextVersion | None = None
+    *,
+    line: Line,
+    to: str,
+    body: str,
+    author: User,
+    basis: str = "",
+    saved_text: SavedTextVersion | None = None,
+    bulk: bool = False,
 ) -> Message:
     """Take one ordinary text for ``to`` (E.164) and let the gate decide: queued, held, deferred or refused.
 
     A Not Defined contact is asked first on a line with consent (flow 1), told first on a disclaimer line (flow 9).
-    ``basis`` is why the author thinks they may be asked; ``saved_text`` where the words come from.
+    ``basis`` is why the author thinks they may be asked; ``saved_text`` where the words come from. ``bulk``: it is one
+    of many, which leave after those that somebody waits for; so is every text of an author who has many waiting.
     Every text is kept, refused ones with their reason. Raises TextError for one that is too long to be sent.
     """
     with transaction.atomic():
@@ -64,9 +81,12 @@ def submit(
         # Whether it will end with the footer is known only when it leaves.
         if len(with_footer(conversation, body, author)[0]) > LONGEST_TEXT:
             raise TextError(f"Together with its footer this text is longer than {LONGEST_TEXT} characters. Shorten it.")
-        decision = _decide(conversation, author, basis)
+        bulk = bulk or _sends_to_many(line, author)
+        decision = _decide(conversation, author, basis, bulk)
         message = Message.objects.create(
             conversation=conversation,
+            line=line,
+            bulk=bulk,
             direction=Direction.OUT,
             purpose=Purpose.ORDINARY,
             body=body,
@@ -78,18 +98,28 @@ def submit(
         )
         conversation.is_open = True
         conversation.save(update_fields=["is_open", "last_activity"])
-        bell.ring_send()
+        bell.ring_send(bulk=bulk)
     return message
 
 
-def _decide(conversation: Conversation, author: User, basis: str = "") -> gate.Decision:
+def _sends_to_many(line: Line, author: User) -> bool:
+    """True for an author of whom many texts wait to leave from this line: nobody else's single text waits for them."""
+    waiting = Message.objects.filter(line=line, author=author, status=S.QUEUED, bulk=False).order_by()
+    paced = Message.objects.paced().filter(line=line, author=author, bulk=False).order_by()
+    return waiting[:MANY].count() >= MANY or (line.has_a_pace and paced[:MANY].count() >= MANY)
+
+
+def _decide(conversation: Conversation, author: User, basis: str = "", bulk: bool = False) -> gate.Decision:
     """The gate's answer to an ordinary text. What has to go before it is put on its way: a request, or a disclaimer."""
-    found = facts.gather(conversation.line, conversation.contact.number)
+    line = conversation.line
+    found = facts.gather(line, conversation.contact.number)
+    if bulk and line.has_a_pace:
+        found = found.but(pace_until=pace.until(line, found.now, bulk=True))
     decision = gate.decide(found)
     if decision.reason in gate.ASKED_FIRST:
-        decision = _ask_first(conversation, found, decision, author, basis)
+        decision = _ask_first(conversation, found, decision, author, basis, bulk)
     elif decision.verdict in {Verdict.SEND, Verdict.DEFER} and _must_be_told(found, conversation):
-        automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author)
+        automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=author, bulk=bulk)
     return decision
 
 
@@ -104,7 +134,12 @@ def _what_becomes_of_it(decision: gate.Decision) -> dict[str, Any]:
 
 
 def _ask_first(
-    conversation: Conversation, found: gate.Facts, decision: gate.Decision, author: User | None, basis: str = ""
+    conversation: Conversation,
+    found: gate.Facts,
+    decision: gate.Decision,
+    author: User | None,
+    basis: str = "",
+    bulk: bool = False,
 ) -> gate.Decision:
     """Flow 1: the opt-in request goes out, the author's text is held, and the author is told.
 
@@ -114,7 +149,7 @@ def _ask_first(
     decision = opt_in.foreseen(decision, found, conversation.line, conversation.contact)
     if found.request_open or decision.verdict is Verdict.REFUSE:
         return decision
-    opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis)
+    opt_in.ask(conversation, RequestKind.OURS, channel=Channel.AGENT, asked_by=author, basis=basis, bulk=bulk)
     automatic.notify(conversation, Kind.NOTICE_ASKED, to=[author])
     return decision
 
@@ -174,7 +209,7 @@ def confirm(message: Message, by: User) -> Message:
             raise TextError(f"This text does not wait for your word: it is {message.get_status_display().lower()}.")
         conversation = Conversation.objects.select_related("line").get(pk=message.conversation_id)
         conversation.contact = contact
-        became = _what_becomes_of_it(_decide(conversation, by))
+        became = _what_becomes_of_it(_decide(conversation, by, bulk=message.bulk))
         for name, value in became.items():
             setattr(message, name, value)
         message.place = conversation.next_place()
@@ -201,16 +236,14 @@ def claim(conversation_pk: int) -> Claim | None:
     moment (READ COMMITTED), so a webhook answered before it is seen.
     """
     with transaction.atomic(durable=True):
-        conversation = Conversation.objects.select_related("line").get(pk=conversation_pk)
-        contact = conversation.contact = Contact.objects.lock_pk(conversation.contact_id)
+        conversation = departure.locked(conversation_pk)
         call_before = time.monotonic() + settings.CLAIM_SECONDS
         now = clock.database_now()
-        if conversation.messages.filter(status=S.SENDING).exists():
-            return None
-        while message := _next(conversation, now):
+        paced = False
+        while message := _next(conversation, now, only_urgent=paced):
             found = facts.gather(
                 conversation.line,
-                contact.number,
+                conversation.contact.number,
                 purpose=Purpose(message.purpose),
                 text=message,
                 now=max(now, timezone.now()),
@@ -222,37 +255,38 @@ def claim(conversation_pk: int) -> Claim | None:
                 _set(message, S.CANCELLED, "too_late", TOO_LATE)
             elif decision.may_send and message.purpose == Purpose.ORDINARY and _must_be_told(found, conversation):
                 # The line's mode changed since it was submitted: the disclaimer goes first now.
-                automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=message.author)
+                automatic.say(conversation, Purpose.DISCLAIMER_OURS, author=message.author, bulk=message.bulk)
                 _stand_behind(conversation)
-            elif decision.may_send:
+            elif decision.may_send and pace.take(conversation.line, now, message):
                 _begin(message, now)
                 return Claim(message, call_before)
             else:
+                if decision.may_send:  # another claim was faster
+                    decision = gate.decide(found.but(pace_until=pace.next_chance(message, found.now)))
+                paced = decision.reason is Reason.LINE_PACE
                 _put_off(message, decision, found)
     return None
 
 
-def _next(conversation: Conversation, now: dt.datetime) -> Message | None:
-    """The due text with the lowest place, unless one before it is not through that nothing may overtake: an automatic
-    one, or any that the provider turned away for a moment.
+def _next(conversation: Conversation, now: dt.datetime, only_urgent: bool = False) -> Message | None:
+    """The text with the lowest place that is due or waits for its turn, unless one is being sent, or one before it is
+    not through that nothing may overtake: an automatic one, or any that the provider turned away for a moment.
 
     The opt-out confirmation and the help reply wait for nobody.
     """
-    automatic_ones = Q(status__in=[S.QUEUED, S.DEFERRED, S.UNKNOWN]) & ~Q(purpose=Purpose.ORDINARY)
-    turned_away = Q(status=S.QUEUED, not_before__gt=now)
-    ahead = (
-        conversation.messages.outgoing()
-        .filter(automatic_ones | turned_away)
-        .exclude(purpose__in=DOES_NOT_WAIT)
-        .aggregate(first=Min("place"))["first"]
-    )
-    due = conversation.messages.due(now).select_related("request", "wording", "author").in_order()
-    if ahead is not None:
-        due = due.filter(Q(place__lte=ahead) | Q(purpose__in=DOES_NOT_WAIT))
-    message = due.first()
-    if message:
+    there = departure.candidates(conversation, now)
+    if there and there[0].status == S.SENDING:
+        return None
+    for place, message in enumerate(there):
         message.conversation = conversation
-    return message
+        urgent = message.purpose in DOES_NOT_WAIT
+        if (urgent or not only_urgent) and (message.is_due(now) or pace.waits(message)):
+            # What somebody waits for takes those along that stand before it.
+            message.bulk = message.bulk and all(each.bulk for each in there[place:])
+            return message
+        if not urgent and (message.is_automatic or message.status == S.QUEUED):
+            return None
+    return None
 
 
 def _stand_behind(conversation: Conversation) -> None:
@@ -275,11 +309,14 @@ def _put_off(message: Message, decision: gate.Decision, found: gate.Facts) -> No
     """The gate's second answer was not "send"."""
     if decision.reason in gate.ASKED_FIRST and not message.is_automatic:
         # When it was submitted, nobody knew yet that they have to be asked.
-        decision = _ask_first(message.conversation, found, decision, message.author)
+        decision = _ask_first(message.conversation, found, decision, message.author, bulk=message.bulk)
     status = STATUS_FOR[decision.verdict]
     if status == S.HELD and message.is_automatic:
         status = S.REFUSED
-    message.not_before = decision.until if status == S.DEFERRED else None
+    until = decision.until if status == S.DEFERRED else None
+    if decision.reason is Reason.LINE_PACE and pace.waits(message) and message.not_before and until:
+        until = max(until, message.not_before)  # it keeps its place among those that wait
+    message.not_before = until
     _set(message, status, decision.reason, decision.text)
     if status == S.REFUSED:
         opt_in.could_not_be_sent(message, decision.text)
@@ -293,47 +330,12 @@ def _set(message: Message, status: str, reason: str, words: str) -> None:
 # ---- send -----------------------------------------------------------------------------------------------------------
 
 
-def send_due() -> int:
-    """Send all that is due, on a pool of threads; returns how many calls to the provider were made.
+@dataclass(frozen=True)
+class Answer:
+    """What a call to the provider came to: an id, an error, or neither where it began too late to be made."""
 
-    Runs until nothing is due. Any number of workers may do this at once: each text is claimed by one.
-    """
-    made = 0
-    with ThreadPoolExecutor(settings.SENDER_THREADS, thread_name_prefix="sender") as pool:
-        while True:
-            calls = sum(sum(pool.map(_send_conversation, page)) for page in _conversations_with_due_texts())
-            made += calls
-            if not calls:
-                return made
-
-
-def _conversations_with_due_texts() -> Iterator[list[int]]:
-    """Page by page, so that conversations in which nothing can move hide none behind them. What must leave within
-    minutes comes first, and what of it came in meanwhile before each further page."""
-    last_urgent = last = 0
-    while True:
-        urgent = _due().filter(purpose__in=DOES_NOT_WAIT).order_by("pk").values_list("pk", "conversation")
-        while page := list(urgent.filter(pk__gt=last_urgent)[:PAGE]):
-            last_urgent = page[-1][0]
-            yield list({conversation: None for _, conversation in page})
-        others = _due().exclude(purpose__in=DOES_NOT_WAIT).filter(conversation__gt=last).order_by("conversation")
-        conversations = list(others.values_list("conversation", flat=True).distinct()[:PAGE])
-        if not conversations:
-            return
-        yield conversations
-        last = conversations[-1]
-
-
-def _due() -> MessageQuerySet:
-    return Message.objects.due(timezone.now()).filter(~Q(conversation__messages__status=S.SENDING))
-
-
-def _send_conversation(conversation_pk: int) -> int:
-    """In a thread of its own, with a database connection of its own."""
-    try:
-        return send_conversation(conversation_pk, most=A_TURN)
-    finally:
-        connections.close_all()
+    provider_id: str = ""
+    error: ProviderError | None = None
 
 
 def send_conversation(conversation_pk: int, most: int | None = None) -> int:
@@ -344,17 +346,16 @@ def send_conversation(conversation_pk: int, most: int | None = None) -> int:
     calls = 0
     while calls != most and not turns.ending.is_set() and (claimed := claim(conversation_pk)):
         calls += 1
-        if not _send(claimed):
+        if not record(claimed, call(claimed)):
             break
     return calls
 
 
-def _send(claimed: Claim) -> bool:
-    """Call the provider for a claimed text and record what came of it. True if the provider took it."""
+def call(claimed: Claim) -> Answer:
+    """Call the provider for a claimed text, unless the claim grew too old. Touches no database."""
     message = claimed.message
     if time.monotonic() >= claimed.call_before:
-        give_back(message)
-        return False
+        return Answer()
     try:
         provider_id = provider.send(
             line=message.conversation.line.number,
@@ -363,17 +364,26 @@ def _send(claimed: Claim) -> bool:
             callback_url=f"{settings.PUBLIC_URL}/twilio/status/?m={message.uuid}",
         )
     except ProviderError as error:
-        outcomes.record_failure(message, error)
-        return False
-    outcomes.record_success(message, provider_id)
-    return True
+        return Answer(error=error)
+    return Answer(provider_id)
+
+
+def record(claimed: Claim, answer: Answer) -> bool:
+    """Write down what came of a claim. True if the provider took the text."""
+    if answer.error:
+        outcomes.record_failure(claimed.message, answer.error)
+    elif answer.provider_id:
+        outcomes.record_success(claimed.message, answer.provider_id)
+    else:
+        give_back(claimed.message)
+    return bool(answer.provider_id)
 
 
 def give_back(message: Message) -> None:
     """The claim grew too old before the call began: it was not made, so the text waits again."""
     with transaction.atomic(durable=True):
         Contact.objects.lock_pk(message.conversation.contact_id)
-        if Message.objects.filter(pk=message.pk, status=S.SENDING).update(status=S.QUEUED, claimed_at=None):
+        if Message.objects.filter(pk=message.pk, status=S.SENDING).update(status=S.QUEUED):
             opt_in.given_back(message)
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from consent import gate
 from consent.models import Contact, Line
 from consent.vocabulary import Registration
-from messaging import bell, opt_in, provider
+from messaging import bell, departure, opt_in, provider
 from messaging.models import Message, Receipt
 from messaging.models.message import LEFT, MessageQuerySet, MessageStatus
 from messaging.provider import Delivery, ListedSent, ProviderError
@@ -42,13 +42,9 @@ def record_success(message: Message, provider_id: str) -> None:
     """The provider took it. A callback may have been faster and is not undone."""
     with transaction.atomic(durable=True):
         Contact.objects.lock_pk(message.conversation.contact_id)
-        now = timezone.now()
-        Message.objects.filter(pk=message.pk, status__in=[S.SENDING, S.UNKNOWN]).update(
-            status=S.SENT, reason="", reason_text=""
-        )
-        Message.objects.filter(pk=message.pk).update(provider_id=provider_id)
-        Message.objects.filter(pk=message.pk, sent_at=None).update(sent_at=now)
-        opt_in.taken(Message.objects.get(pk=message.pk))
+        departure.taken(message, provider_id, timezone.now())
+        if message.request_id or message.purpose in gate.DISCLAIMERS:
+            opt_in.taken(Message.objects.get(pk=message.pk))
 
 
 def record_failure(message: Message, error: ProviderError) -> None:

@@ -361,7 +361,7 @@ class _PooledClient(HttpClient):
         self.timeout = None
         self._base_url = base_url
         self._pool = urllib3.PoolManager(
-            maxsize=settings.SENDER_THREADS,
+            maxsize=2 * settings.SENDER_THREADS,  # of either queue
             block=False,
             retries=False,
             timeout=urllib3.Timeout(connect=settings.PROVIDER_CONNECT_SECONDS, read=settings.PROVIDER_READ_SECONDS),

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from consent import ledger
 from consent.models import Line
-from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, turns
+from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, sending, turns
 from messaging.models import Message
 from messaging.turns import Turn
 from messaging.web_form import limits
@@ -40,6 +40,7 @@ def _sweep() -> None:
             log.exception("a step of the sweep failed")
     bell.ring_settle()
     bell.ring_send()
+    bell.ring_send(bulk=True)
     if Line.objects.to_open().exists():
         bell.ring_open_lines()
     if Message.objects.to_look_up(now).exists():
@@ -47,7 +48,9 @@ def _sweep() -> None:
 
 
 _settling = Turn(inbound.settle_waiting)
-_sending = Turn(outbound.send_due)
+_sender, _bulk_sender = sending.Sender(bulk=False), sending.Sender(bulk=True)
+_sending = Turn(_sender.run, meanwhile=_sender.rung)
+_sending_bulk = Turn(_bulk_sender.run, meanwhile=_bulk_sender.rung)
 _opening = Turn(_open_lines)
 _looking_up = Turn(look_up.ask_what_became_of_texts)
 _reconciling = Turn(reconcile.reconcile)
@@ -65,6 +68,12 @@ def settle_waiting() -> None:
 def send_due() -> None:
     """Send texts whose turn has come."""
     _sending.take()
+
+
+@shared_task
+def send_bulk() -> None:
+    """Send bulk texts whose turn has come."""
+    _sending_bulk.take()
 
 
 @shared_task

@@ -11,10 +11,12 @@ class Turn:
     """Guards ``work`` against running twice at once in this process. Thread-safe.
 
     A call during a run returns at once; the run then repeats, so that nothing that was there at the call is overlooked.
+    ``meanwhile`` tells a long run of such calls, so that it need not end first.
     """
 
-    def __init__(self, work: Callable[[], object]) -> None:
+    def __init__(self, work: Callable[[], object], meanwhile: Callable[[], None] = lambda: None) -> None:
         self._work = work
+        self._meanwhile = meanwhile
         self._guard = threading.Lock()
         self._running = False
         self._again = False
@@ -23,6 +25,7 @@ class Turn:
         with self._guard:
             if self._running:
                 self._again = True
+                self._meanwhile()
                 return
             self._running = True
         try:

@@ -51,6 +51,8 @@ class LineForm(ModeSwitchForm):
             "ivr_double_opt_in": "Double opt-in in the phone menu",
             "texts_from": "Own hours: from",
             "texts_until": "Own hours: until",
+            "texts_per_second": "Texts a second",
+            "texts_per_day": "Texts a day",
         }
         help_texts = {
             "name": "Your people see it everywhere, and contacts where no agent is named.",
@@ -60,6 +62,9 @@ class LineForm(ModeSwitchForm):
             "at any hour: only where your lawyers say so.",
             "texts_from": "Narrower than the table, never wider. Empty: only the table counts.",
             "texts_until": "The last text leaves just before. 00:00 is midnight.",
+            "texts_per_second": "Empty: no limit. Twilio sends 1 a second from a US long code that has no 10DLC "
+            "campaign, 3 from a toll-free number and 100 from a short code; a campaign's own figure stands in Twilio's "
+            "console.",
             "registration": "10DLC campaign or toll-free verification, as your provider shows it. While it is waiting "
             "or rejected, nothing leaves.",
             "opt_outs_answered_by_provider": "Toll-free numbers: always. Long codes: yes, unless opt-out handling is "
@@ -69,6 +74,11 @@ class LineForm(ModeSwitchForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "texts_per_day" in self.fields:
+            self.fields["texts_per_day"].help_text = (
+                f"Empty: no limit. A day lasts from midnight to midnight in {timezone.get_default_timezone_name()}, "
+                "the time zone in which this admin shows times, wherever the contacts are."
+            )
         if "mode" in self.fields:  # it is not, for those who only look
             follow, *own = self.fields["mode"].choices  # type: ignore[attr-defined]
             self.fields["mode"].choices = [(follow[0], choices.as_the_organisation()), *own]  # type: ignore[attr-defined]
@@ -134,6 +144,15 @@ class LineAdmin(Screen):
                 "description": "In the contact's own time. What people write outside the hours waits and leaves by "
                 "itself in the morning, unless the contact opts out. A contact who wrote in the last 30 minutes may be "
                 "answered at any hour, but on marketing lines.",
+            },
+        ),
+        (
+            "How fast texts leave",
+            {
+                "fields": ["texts_per_second", "texts_per_day"],
+                "description": "What is more waits here in its order, not at the provider, where a STOP could no "
+                "longer catch it. What an agent writes goes before what is sent to many. Confirmations of opt-outs and "
+                "replies to HELP don't wait.",
             },
         ),
         ("Whether it may text", {"fields": ["active", "registration", "ready_since"]}),

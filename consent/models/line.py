@@ -3,7 +3,7 @@ import uuid
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from consent import phones
@@ -127,6 +127,20 @@ class Line(models.Model):
         null=True, blank=True, help_text="Narrower hours of this line's own, in the contact's time. Empty: none."
     )
     texts_until = models.TimeField(null=True, blank=True, help_text="00:00 is midnight.")
+    texts_per_second = models.PositiveSmallIntegerField(
+        "texts a second",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="At most so many leave in any second; the others wait here. Empty: no limit.",
+    )
+    texts_per_day = models.PositiveIntegerField(
+        "texts a day",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(10_000_000)],
+        help_text="At most so many leave from midnight to midnight. Empty: no limit.",
+    )
 
     objects = LineQuerySet.as_manager()
 
@@ -183,6 +197,11 @@ class Line(models.Model):
     def is_open(self) -> bool:
         """True where texts may leave from this line at all."""
         return self.active and self.opened_at is not None
+
+    @property
+    def has_a_pace(self) -> bool:
+        """True where texts may have to wait for others of this line."""
+        return self.texts_per_second is not None or self.texts_per_day is not None
 
     def own_hours(self) -> tuple[Hours, ...]:
         """The rule that the line's own hours are, if it has any. They narrow what the places allow, never widen it."""

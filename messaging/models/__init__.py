@@ -1,6 +1,7 @@
 from messaging.models.conversation import Conversation, Notice
 from messaging.models.footer import FooterCountry
 from messaging.models.message import IdempotencyKey, Message
+from messaging.models.pace import Turnstile
 from messaging.models.receipt import Receipt
 from messaging.models.reconciled import Reconciled
 from messaging.models.responder import KeywordResponder
@@ -28,5 +29,6 @@ __all__ = [
     "SignUpTally",
     "Template",
     "TemplateVersion",
+    "Turnstile",
     "WebForm",
 ]

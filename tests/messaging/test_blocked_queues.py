@@ -1,12 +1,13 @@
 """Who can't be served stands in nobody's way, however many they are: each queue is looked through to its end."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from messaging import inbound, outbound, turns
+from messaging import inbound, outbound, queue, sending, turns
 from messaging.models import Message, Receipt
 from tests.make import JANE, OMAR, ago, make_agent, make_line
 from tests.world import Phone, standing, text_in
@@ -17,7 +18,7 @@ CROWD = [f"+12065550{serial}" for serial in range(160, 160 + 2 * PAGE + 1)]
 
 @pytest.fixture(autouse=True)
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (inbound, outbound):
+    for module in (inbound, queue):
         monkeypatch.setattr(module, "PAGE", PAGE)
 
 
@@ -37,13 +38,13 @@ def test_a_confirmation_that_comes_in_meanwhile_leaves_before_the_next_page(jane
     ann = make_agent(line)
     for number in CROWD:
         outbound.submit(line=line, to=number, body="hello", author=ann)
-    pages = outbound._conversations_with_due_texts()
-    first = next(pages)
+    calls = queue.conversations(bulk=False)
+    first = list(itertools.islice(calls, PAGE))
     text_in(JANE, line, "STOP")
     inbound.settle_waiting()
     confirmation = Message.objects.get(purpose="opt_out_confirmation")
-    assert next(pages) == [confirmation.conversation_id]
-    rest = [conversation for page in pages for conversation in page]
+    assert next(calls) == confirmation.conversation_id
+    rest = list(calls)
     assert len({*first, *rest}) == len(first) + len(rest) == len(CROWD), "the others follow, each once"
 
 
@@ -86,7 +87,7 @@ def test_texts_behind_one_that_cannot_leave_keep_nobody_else_waiting(
     text_in(JANE, line, "STOP")
     inbound.settle_waiting()
     outbound.submit(line=line, to=OMAR, body="hello", author=ann)
-    outbound.send_due()
+    sending.send_due()
     assert jane.news() == ["opt_out_confirmation"]
     assert Phone(jane.provider, OMAR).news() == ["disclaimer_ours", "ordinary"]
     assert set(Message.objects.filter(pk__in=behind).values_list("status", flat=True)) == {"queued"}

@@ -236,7 +236,8 @@ def test_a_callback_races_the_answer_of_the_create_call(provider: FakeProvider, 
         claimed = outbound.claim(conversation.pk)
         assert claimed
         raised = together(
-            lambda claimed=claimed: outbound._send(claimed), lambda text=text: callback(text, "delivered")
+            lambda claimed=claimed: outbound.record(claimed, outbound.call(claimed)),
+            lambda text=text: callback(text, "delivered"),
         )
         assert not raised
         text.refresh_from_db()
