@@ -477,10 +477,10 @@ def test_codes_that_may_pass(line: Line, ann: User, jane_in: Phone, code: str) -
 def test_a_text_of_theirs_shows_that_the_number_works(
     line: Line, jane_in: Phone, marked: str, then: str, words: str
 ) -> None:
-    """Not whose it is now: that it was given to somebody else stays true."""
+    """Not whose it is now: that it was given to somebody else stays true, until whoever has it opts in."""
     Contact.objects.update(unreachable=marked)
     jane_in.texts(line, words)
-    assert Contact.objects.get().unreachable == then
+    assert Contact.objects.get().unreachable == ("" if words == "START" else then)
 
 
 def test_who_texts_from_a_number_marked_deactivated_is_answered(line: Line, ann: User, jane_in: Phone) -> None:
