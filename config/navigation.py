@@ -139,6 +139,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Tags", "sell", "consent.tag"),
             _page("Footer countries", "public", "messaging.footercountry"),
             _page("Do not contact", "block", "consent.donotcontact"),
+            _page("Imports", "upload_file", "messaging.importbatch"),
             _page("Sending hours", "schedule", "consent.sendinghours"),
             _page("Caps on texts", "speed", "consent.contactcap"),
             _page("Holidays", "event_busy", "consent.holiday"),

@@ -72,6 +72,8 @@ EXPORT_BACKGROUND_ROWS = env.int("EXPORT_BACKGROUND_ROWS", default=50_000)
 EXPORT_SECONDS = env.float("EXPORT_SECONDS", default=600.0)
 # So many files a web process hands over at a time: fewer than it has threads, for webhooks come first.
 EXPORT_STREAMS = env.int("EXPORT_STREAMS", default=4)
+# The largest file of consents that can be imported, in bytes.
+IMPORT_BYTES = env.int("IMPORT_BYTES", default=200_000_000)
 # How often the texts that came in are compared with the provider's list.
 # How often a worker looks for lists of deactivated numbers that are not here yet. There is one a day.
 DEACTIVATED_SECONDS = env.float("DEACTIVATED_SECONDS", default=3600.0)
@@ -237,6 +239,7 @@ CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in 
 CELERY_TASK_ROUTES = {
     "messaging.tasks.send_due": {"queue": SEND_QUEUE},
     "messaging.tasks.send_bulk": {"queue": BULK_QUEUE},
+    "messaging.tasks.import_waiting": {"queue": BULK_QUEUE},
     "reporting.tasks.make_reports": {"queue": REPORTS_QUEUE},
 }
 # Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.

@@ -9,6 +9,7 @@ rule, not the order in which webhooks are read, that makes STOP, START, STOP end
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -16,9 +17,10 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from consent import barrier, entries
+from consent import barrier, bulk, entries
+from consent.bulk import OptIn, Standing, Verdict
 from consent.entries import Proof as Proof  # part of the verbs' signature: callers take it from here
-from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest
+from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry, Line, OptInRequest, User
 from consent.models.contact import suppression_digest
 from consent.models.ledger import AuditRowError
 from consent.vocabulary import (
@@ -29,8 +31,9 @@ from consent.vocabulary import (
     Scope,
     Status,
 )
-
-REVOCATIONS = (EntryKind.OPTED_OUT, EntryKind.OPT_OUT_REPEATED, EntryKind.OPT_OUT_OUTDATED)
+from consent.vocabulary import (
+    REVOCATIONS as REVOCATIONS,
+)
 
 
 class ConsentError(Exception):
@@ -185,12 +188,14 @@ def opt_in(
     """
     consent = consent_of(contact, line)
     before = consent.status
-    if consent.status == Status.OPTED_OUT and authority is Authority.OTHERS:
+    standing = Standing(consent.status, under_review=consent.review_since is not None)
+    barred = standing.barred() if authority is Authority.OTHERS else None
+    if barred is Verdict.OPTED_OUT:
         raise ConsentError(
             f"This contact opted out. Only they can undo it: they can text START to {line.number}. "
             "An officer can lift the opt-out with a reason and evidence."
         )
-    if consent.review_since and authority is Authority.OTHERS:
+    if barred is Verdict.UNDER_REVIEW:
         raise ConsentError("This contact may have asked us to stop. An officer has to decide that first.")
     last_out = opted_out_at or consent.opted_out_at
     if authority is Authority.OTHERS:
@@ -246,6 +251,18 @@ def _refuse_a_former_owners(contact: Contact, line: Line, occurred_at: dt.dateti
         "This number may be somebody else's by now, so what was agreed before does not count. Whoever has it can text "
         f"START to {line.number}. If it is still theirs, an officer can say so on the contact's page."
     )
+
+
+def opt_in_many(
+    opt_ins: Sequence[OptIn], prove: bulk.Prove, *, channel: str, rule: str, actor: User | None
+) -> list[Verdict]:
+    """Record consents that were given elsewhere, on the authority of others: ``opt_in`` for thousands of them.
+
+    Gives the verdict on each, in their order; only those that count leave an entry, so that all of it may be repeated.
+    The caller holds the locks of all these contacts, who exist, and gives only pairs that no opt-in request was made
+    for and whose consent has no end, and none that is implied. ``prove`` gives the evidence of one contact's.
+    """
+    return bulk.write(opt_ins, prove, channel=channel, rule=rule, actor=actor.pk if actor else None)
 
 
 def opted_in_earlier(contact: Contact, line: Line, at: dt.datetime) -> None:

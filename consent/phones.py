@@ -5,6 +5,7 @@ Numbers travel as E.164 ("+12065550123"); a short code, which only a line can be
 
 import functools
 import re
+import unicodedata
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumberType
@@ -17,6 +18,16 @@ _AMERICAN = {None, "US", "PR", "VI", "GU", "AS", "MP"}
 # Mexican mobiles were written +52 1 … until 2019, and some networks still do.
 _OLD_MEXICAN = re.compile(r"\+521([0-9]{10})")
 _SHORT_CODE = re.compile(r"[0-9]{3,8}")
+# Complete as it is: what ``normalise`` would give back unchanged (a test holds it to that).
+_US_E164 = re.compile(r"\+1[2-9][0-9]{9}", re.ASCII)
+# 1.20656E+10: what became of a number in a cell that is not text. 12065550123.0 lost nothing.
+_ROUNDED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+", re.ASCII)
+_FLOAT = re.compile(r"([0-9]{7,})\.0", re.ASCII)
+# Invisible characters that people copy along with numbers, and dashes that are none to us.
+_UNSEEN = {
+    **dict.fromkeys([0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x202A, 0x202B, 0x202C, 0x202D, 0x2060, 0xFEFF], None),
+    **dict.fromkeys([0x2010, 0x2011, 0x2012, 0x2013, 0x2014, 0x2212], "-"),
+}
 _NATIONAL = re.compile(r"[0-9(][0-9\s().\-]*")
 
 
@@ -49,17 +60,43 @@ def normalise(raw: str) -> str:
     return e164
 
 
+def normalise_listed(raw: str, region: str) -> str:
+    """As ``normalise``, but a number without a country code belongs to ``region`` ("US").
+
+    Also reads what lists of numbers hold: a leading 00, "tel:", digits of other scripts, a country code without its
+    plus. Raises PhoneError; what a spreadsheet has rounded is not guessed at.
+    """
+    text = unicodedata.normalize("NFKC", raw).translate(_UNSEEN).strip().removeprefix("tel:")
+    if _US_E164.fullmatch(text):
+        return text
+    if _ROUNDED.fullmatch(text):
+        raise PhoneError("A spreadsheet has shortened this number. Format the column as text and write it in full.")
+    if whole := _FLOAT.fullmatch(text):
+        text = whole[1]
+    if not text.startswith("+"):
+        if re.sub(r"[\s().-]", "", text).startswith("00"):
+            text = "+" + re.sub(r"[\s().-]", "", text)[2:]
+        elif _NATIONAL.fullmatch(text):
+            text = _at_home(text, region)
+    return normalise(text)
+
+
+def _at_home(text: str, region: str) -> str:
+    """``text``, which names no country, in E.164 as somebody in ``region`` means it."""
+    try:
+        home = phonenumbers.parse(text, region)
+    except NumberParseException:
+        raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
+    return phonenumbers.format_number(home, phonenumbers.PhoneNumberFormat.E164)
+
+
 def normalise_beside(raw: str, neighbour: str) -> str:
     """As ``normalise``, but without a country code it is a number of the country of ``neighbour`` (E.164, or a short
     code, which tells no country)."""
     text = raw.strip()
     if _NATIONAL.fullmatch(text) and not is_short_code(neighbour):
         code = phonenumbers.parse(neighbour, None).country_code or 0
-        try:
-            home = phonenumbers.parse(text, phonenumbers.region_code_for_country_code(code))
-        except NumberParseException:
-            raise PhoneError("This is not a phone number. Write it with its country code, like +12065550123.") from None
-        text = phonenumbers.format_number(home, phonenumbers.PhoneNumberFormat.E164)
+        text = _at_home(text, phonenumbers.region_code_for_country_code(code))
     return normalise(text)
 
 
@@ -189,6 +226,11 @@ def readable(number: str) -> str:
     if is_short_code(number):
         return number
     return phonenumbers.format_number(phonenumbers.parse(number, None), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def regions() -> frozenset[str]:
+    """The countries ("US") that ``normalise_listed`` knows."""
+    return frozenset(phonenumbers.SUPPORTED_REGIONS)
 
 
 def mask(number: str) -> str:

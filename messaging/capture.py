@@ -47,17 +47,20 @@ def revoke(
     confirm: bool = False,
     words: str = "",
     language: str = "",
+    in_inbox: bool = True,
 ) -> Revoked:
     """Opt a contact out on ``line`` and on every line that ``scope`` reaches (else the policy of that moment).
 
     Cancels all that waits on those lines, a waiting opt-out confirmation excepted, and leaves notices. With ``confirm``
     the contact gets one confirmation on ``line``: only for the opt-out that changed something, and only within five
     minutes of ``occurred_at`` (47 CFR 64.1200(a)(12)). Where the provider answered them, the caller asks for none.
+    Without ``in_inbox`` no conversation is begun with a contact whom nobody ever texted: a list of thousands would bury
+    those that agents work on.
     """
     reach = scope or Organisation.objects.current().scope_at(occurred_at)
     revoked = ledger.opt_out(contact, line, proof, occurred_at=occurred_at, scope=reach)
     _end_what_waits(contact, revoked)
-    if line in revoked.ended:
+    if in_inbox and line in revoked.ended:
         Conversation.objects.between(contact, line)
     for conversation in Conversation.objects.filter(contact=contact, line__in=revoked.ended).select_related("line"):
         here = conversation.line == line
@@ -222,17 +225,19 @@ def record_consent(
     by: User | None = None,
     level: Level = Level.EXPRESS,
     double: bool = True,
+    confirm: bool = True,
     source: str = "",
     until: dt.datetime | None = None,
     wording: UUID | None = None,
-    bulk: bool = False,
+    batch: str = "",
+    rule: str = "",
 ) -> Consent:
-    """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request,
-    which leaves after what somebody waits for where it is one of many (``bulk``).
+    """Consent given outside a conversation. With ``double`` it is pending until the contact says YES to a request.
 
     ``until``: when it ends. Implied consent ends at the latest when the country of the number says, and in any case
     after the shortest of its periods where nothing is given. ``wording`` is the version of the words they agreed to,
-    where they are ours.
+    where they are ours. Without ``confirm`` nobody is texted that they are opted in. ``batch`` names the import that it
+    comes from: a request for it leaves after what somebody waits for.
 
     Raises ConsentError for an opted-out contact, for one who is being asked or may not be asked now, for a moment in
     the future, and for an end that is over or later than the country allows.
@@ -253,10 +258,16 @@ def record_consent(
             "An officer can lift the opt-out with a reason and evidence."
         )
     conversation = Conversation.objects.between(contact, line)
-    proof = Proof(channel, {**evidence, "number": number, "line": line.number}, actor=by, wording=wording)
+    proof = Proof(channel, {**evidence, "number": number, "line": line.number}, actor=by, rule=rule, wording=wording)
     if not double:
         opt_in.accept(
-            conversation, proof, occurred_at=occurred_at, authority=Authority.OTHERS, level=level, until=until
+            conversation,
+            proof,
+            occurred_at=occurred_at,
+            authority=Authority.OTHERS,
+            level=level,
+            until=until,
+            confirm=confirm,
         )
         state.refresh_from_db()
         return state
@@ -270,7 +281,8 @@ def record_consent(
         level=level,
         until=until,
         source=source,
-        bulk=bulk,
+        bulk=bool(batch),
+        batch=batch,
     )
     if request is None:
         refused = Message.objects.filter(conversation=conversation, purpose=Purpose.CONFIRM_SIGN_UP).latest("pk")

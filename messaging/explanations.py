@@ -18,6 +18,7 @@ _SENTENCES = {
     "reaches later lines": "It was said on another line, and is valid on this later one too.",
     "number": "{word}",
     "key": "They pressed {word} in the phone menu, which stops all texts.",
+    "import": "It stood in a list that was imported.",
     "old number": "It was said with their old number and copied to this one.",
 }
 _ROUTES = {

@@ -191,6 +191,7 @@ def ask(
     until: dt.datetime | None = None,
     source: str = "",
     bulk: bool = False,
+    batch: str = "",
 ) -> OptInRequest | None:
     """Send the contact an opt-in request. None, with the refused text kept, where the gate does not let it out.
 
@@ -207,6 +208,7 @@ def ask(
         channel=channel,
         asked_by=asked_by,
         basis=basis,
+        batch=batch,
         level=level,
         consent_until=until,
         wording=version.uuid,

@@ -14,6 +14,8 @@ PERMISSIONS: Mapping[str, Sequence[str]] = {
         "messaging.send_text",
         "messaging.check_consent",
         "messaging.settle_text",
+        "messaging.view_importbatch",
+        "messaging.import_consents",
         "messaging.decide_review",
         "messaging.read_held_back",
         "messaging.view_review",

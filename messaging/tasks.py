@@ -11,7 +11,8 @@ from django.utils import timezone
 from consent import ledger
 from consent.models import Line
 from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, sending, turns
-from messaging.models import Message
+from messaging.importing import batches
+from messaging.models import ImportBatch, Message
 from messaging.turns import Turn
 from messaging.web_form import limits
 
@@ -43,6 +44,8 @@ def _sweep() -> None:
     bell.ring_send(bulk=True)
     if Line.objects.to_open().exists():
         bell.ring_open_lines()
+    if ImportBatch.objects.to_do(now).exists() or ImportBatch.objects.to_remove(now).exists():
+        batches.ring()
     if Message.objects.to_look_up(now).exists():
         bell.ring("messaging.tasks.look_up_unknown")  # a provider that does not answer must not hold up the sweep
 
@@ -54,6 +57,7 @@ _sending_bulk = Turn(_bulk_sender.run, meanwhile=_bulk_sender.rung)
 _opening = Turn(_open_lines)
 _looking_up = Turn(look_up.ask_what_became_of_texts)
 _reconciling = Turn(reconcile.reconcile)
+_importing = Turn(batches.work)
 _sweeping = Turn(_sweep)
 _importing_deactivated = Turn(deactivated.import_new)
 
@@ -98,6 +102,12 @@ def reconcile_inbound() -> None:
 def import_deactivated() -> None:
     """Import the provider's lists of deactivated numbers that are not here yet."""
     _importing_deactivated.take()
+
+
+@shared_task
+def import_waiting() -> None:
+    """Check and import files that wait for it."""
+    _importing.take()
 
 
 @shared_task

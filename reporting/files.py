@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import xlsxwriter
 from django.conf import settings
 
+from consent.spreadsheets import FORMULA as FORMULA
+from consent.spreadsheets import guarded as guarded
 from reporting.models import ReportRun
 
 Format = ReportRun.Format
@@ -28,15 +30,6 @@ CONTENT_TYPES = {
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.JSON: "application/json",
 }
-
-# A cell that begins with one of these is run as a formula by some spreadsheet. Numbers in E.164 begin with + too, but
-# hold nothing but digits, which no spreadsheet can run.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-
-
-def guarded(value: str) -> str:
-    """``value`` with an apostrophe before it where a spreadsheet would run it."""
-    return f"'{value}" if value.startswith(FORMULA) else value
 
 
 def unfinished() -> Path:

@@ -2,12 +2,14 @@ import functools
 import hmac
 import re
 import uuid
+from collections.abc import Collection
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
 
+from consent import among as among  # registers the look-up
 from consent import phones, whereabouts
 from consent.vocabulary import Language
 
@@ -30,6 +32,14 @@ class ContactQuerySet(models.QuerySet["Contact"]):
 
     def lock_pk(self, pk: int) -> "Contact":
         return self.select_for_update(no_key=True).get(pk=pk)
+
+    def lock_numbers(self, numbers: Collection[str]) -> None:
+        """Lock the contacts of all these numbers, in ascending id; those that nobody knows are passed over."""
+        list(self.among(numbers).select_for_update(no_key=True).order_by("pk").values_list("pk"))
+
+    def among(self, numbers: Collection[str]) -> "ContactQuerySet":
+        """Those of these numbers, however many they are."""
+        return self.filter(number__among=numbers)
 
 
 class Contact(models.Model):
@@ -146,6 +156,17 @@ def _suppression_hash(key: str) -> hmac.HMAC:
 class DoNotContactQuerySet(models.QuerySet["DoNotContact"]):
     def matching(self, number: str) -> "DoNotContactQuerySet":
         return self.filter(models.Q(number=number) | models.Q(digest=suppression_digest(number)))
+
+    def listed(self, numbers: Collection[str]) -> set[str]:
+        """Those of these numbers that are on the list, erased ones too."""
+        if not numbers or not self.exists():
+            return set()
+        digests = {suppression_digest(number): number for number in numbers}
+        by_digest = self.filter(digest__among=digests)
+        by_number = self.filter(number__among=numbers)
+        return {digests[digest] for digest in by_digest.values_list("digest", flat=True)} | {
+            number for number in by_number.values_list("number", flat=True) if number
+        }
 
 
 class DoNotContact(models.Model):

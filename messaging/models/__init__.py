@@ -1,5 +1,6 @@
 from messaging.models.conversation import Conversation, Notice
 from messaging.models.footer import FooterCountry
+from messaging.models.import_batch import ImportBatch, ImportChunk
 from messaging.models.message import IdempotencyKey, Message
 from messaging.models.pace import Turnstile
 from messaging.models.receipt import Receipt
@@ -15,6 +16,8 @@ __all__ = [
     "FooterCountry",
     "HeldBackRead",
     "IdempotencyKey",
+    "ImportBatch",
+    "ImportChunk",
     "KeywordResponder",
     "Message",
     "Notice",

@@ -40,6 +40,7 @@ from messaging.models import (
     FooterCountry,
     HeldBackRead,
     IdempotencyKey,
+    ImportBatch,
     KeywordResponder,
     Message,
     Notice,
@@ -106,6 +107,7 @@ ACCESS: dict[type[Model], dict[str, str]] = {
     Review: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     PossibleAcceptance: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
     HeldBackRead: {"officer": LOOK, "superuser": LOOK},
+    ImportBatch: {"officer": LOOK, "superuser": LOOK},
     ReportRun: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
 }
 AUDIT = [
@@ -124,6 +126,7 @@ AUDIT = [
     ReportRun,
     ListImport,
     ScrubResult,
+    ImportBatch,
 ]
 
 
@@ -173,6 +176,16 @@ def people(db: None) -> dict[str, User]:
         state="done",
         created=now,
         filters={"line": [line.number], "status": ["opted_in"]},
+    )
+    ImportBatch.objects.create(
+        name="spring",
+        origin="admin",
+        user=officer,
+        file_name="spring.csv",
+        size=1,
+        form={"kind": "csv", "encoding": "utf-8", "delimiter": ",", "has_headings": True},
+        headings=["Mobile"],
+        touched_at=now,
     )
     _doubtful_texts(line, officer)
     return {

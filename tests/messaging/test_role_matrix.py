@@ -16,7 +16,7 @@ from django.urls import get_resolver, reverse
 from rest_framework.authtoken.models import Token, TokenProxy
 
 from consent.models import Contact, Line, User
-from messaging.models import Conversation, Message, Receipt, Review, SavedText, Template
+from messaging.models import Conversation, ImportBatch, Message, Receipt, Review, SavedText, Template
 from messaging.models.review import Doubt
 from reporting.models import ReportRun
 from tests.make import JANE, make_agent, make_line
@@ -55,6 +55,14 @@ VERBS: dict[str, str] = {
     "messaging_conversation_close": "osa",
     "messaging_conversation_reopen": "osa",
     "messaging_heldbackread_read": "o",
+    "messaging_importbatch_new_import": "o",
+    "messaging_import": "o",
+    "messaging_import_state": "o",
+    "messaging_import_columns": "o",
+    "messaging_import_start": "o",
+    "messaging_import_cancel": "o",
+    "messaging_import_go_on": "o",
+    "messaging_import_refused": "o",
     "messaging_message_settle_unknown": "o",
     "messaging_receipt_try_again": "o",
     "messaging_keywordresponder_try_a_text": "os",
@@ -171,6 +179,8 @@ def arguments(name: str) -> list[Any]:
         return [Receipt.objects.get(provider_id="SM1").pk]
     if name.startswith("reporting_run"):
         return [ReportRun.objects.get().uuid]
+    if name.startswith("messaging_import") and name != "messaging_importbatch_new_import":
+        return [ImportBatch.objects.get().uuid]
     if name.endswith("_decide"):
         doubt = Doubt.REVOCATION if "_review_" in name else Doubt.ACCEPTANCE
         return [Review.objects.get(doubt=doubt).pk]
