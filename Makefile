@@ -73,7 +73,7 @@ pictures: setup ## Take the README's pictures anew from the example (needs Chrom
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -q -m browser tests/browser/take_pictures.py $(ARGS)
 
 # Each measures us and the limit in the same run; those of the database need PostgreSQL (DATABASE_URL=).
-BENCHMARKS := classify_texts changelist dashboard snapshot_csv snapshot_xlsx snapshot_as_of snapshot_page
+BENCHMARKS := webhook settle classify_texts changelist dashboard snapshot_csv snapshot_xlsx snapshot_as_of snapshot_page
 bench: setup ## Measure against the limits, on PostgreSQL, about fifteen minutes on a quiet machine (BENCHMARKS=)
 	@failed=0; for name in $(BENCHMARKS); do echo "== $$name"; \
 		DATA_DIR="$(SCRATCH)" $(BIN)/python -m tests.benchmarks.$$name || failed=1; done; \
@@ -82,9 +82,10 @@ bench: setup ## Measure against the limits, on PostgreSQL, about fifteen minutes
 soak: setup ## Play many random histories against the rules of what must never happen (HISTORIES=300)
 	@$(EMBEDDED) $(TEST_KEYS) HISTORIES=$${HISTORIES:-300} $(BIN)/python -m pytest tests/messaging/test_never.py $(ARGS)
 
-faults: setup ## Kill and starve the running engine, on PostgreSQL and a Redis of its own (FAULTS_SCALE=long for hours)
-	@$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
-		FAULTS_SCALE="$${FAULTS_SCALE:-short}" $(BIN)/python -m pytest -s -m faults tests/faults $(ARGS)
+faults: setup ## Kill and starve the running engine, on PostgreSQL (FAULTS_SCALE=long: a quarter of an hour; FAULTS_TIMES=5)
+	@for time in $$(seq "$${FAULTS_TIMES:-1}"); do echo "== run $$time"; \
+		$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+		FAULTS_SCALE="$${FAULTS_SCALE:-short}" $(BIN)/python -m pytest -q -s -m faults tests/faults $(ARGS) || exit 1; done
 
 check: setup ## Format, lint, types, migrations, then the tests
 	$(BIN)/ruff format --check .

@@ -49,6 +49,9 @@ PACE = {
     "SENDER_THREADS": "4",
 }
 
+# Where Python finds what lets the clock of each process be set (tests.faults.clocks).
+HOST_CLOCK = str(Path(__file__).with_name("host_clock"))
+
 Entry = dict[str, Any]
 Row = dict[str, Any]
 
@@ -58,7 +61,11 @@ def sized(short: int, long: int) -> int:
 
 
 def until(true: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait for something that another process does and nothing announces; gives what ``true`` gave."""
+    """Wait for something that another process does and nothing announces; gives what ``true`` gave.
+
+    ``seconds`` are those of a quiet machine at the short size. What the product promises is asserted by itself.
+    """
+    seconds *= sized(2, 8)
     give_up = time.monotonic() + seconds
     while not (found := true()):
         assert time.monotonic() < give_up, f"in vain for {seconds:.0f} seconds: {what}"
@@ -72,8 +79,9 @@ class Process:
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
+        self.clock = folder / f"{name}.clock"
         self._command = command
-        self._environment = environment
+        self._environment = {**environment, "HOST_CLOCK": str(self.clock), "PYTHONPATH": HOST_CLOCK}
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -257,15 +265,18 @@ class Engine:
 
     def webhook(self, sid: str, contact: str, line: str, body: str) -> float | None:
         """The signed webhook of one text; gives the time at which its 200 had come, None without one."""
+        return time.time() if self.webhook_status(sid, contact, line, body) == 200 else None
+
+    def webhook_status(self, sid: str, contact: str, line: str, body: str) -> int | None:
+        """The status of the answer to a signed webhook, None without an answer."""
         form = {"MessageSid": sid, "From": contact, "To": line, "Body": body, "NumMedia": "0"}
         url = self.origin + "/twilio/inbound/"
         signature = sign(f"simulator-{self.environment['SECRET_KEY'][:16]}", url, form)
         headers = {"X-Twilio-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
         try:
-            answer = self._pool.request("POST", url, body=urlencode(form), headers=headers)
+            return self._pool.request("POST", url, body=urlencode(form), headers=headers).status
         except urllib3.exceptions.HTTPError:
             return None
-        return time.time() if answer.status == 200 else None
 
     def webhooks(self, contacts: list[str], line: str, body: str) -> tuple[dict[str, float], int]:
         """One text of each, one after the other, each tried again until it is taken, as Twilio does. Gives when each
@@ -307,12 +318,24 @@ class Engine:
             self._tables = None
             return self.rows(query, *values)
 
+    def run(self, statement: str, *values: Any) -> None:
+        """A statement that gives nothing."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute(statement, values or None)
+
     def count(self, query: str, *values: Any) -> int:
         return int(next(iter(self.rows(f"SELECT count(*) {query}", *values)[0].values())))
 
 
 @contextmanager
-def running(folder: Path, *, contacts: int, lines: int = 1, server: str = SERVER) -> Iterator[Engine]:
+def running(
+    folder: Path,
+    *,
+    contacts: int,
+    lines: int = 1,
+    server: str = SERVER,
+    before_start: Callable[[Engine], object] = lambda engine: None,
+) -> Iterator[Engine]:
     """A prepared engine, all of whose processes run. Afterwards only the logs in ``folder`` are left of it."""
     assert shutil.which("redis-server"), "these runs need the program redis-server"
     name = f"optline_faults_{secrets.token_hex(4)}"
@@ -321,6 +344,7 @@ def running(folder: Path, *, contacts: int, lines: int = 1, server: str = SERVER
         engine = Engine(folder, f"{server.rpartition('/')[0]}/{name}")
         try:
             engine.prepare(contacts, lines)
+            before_start(engine)
             engine.start()
             yield engine
         finally:

@@ -32,7 +32,7 @@ def test_workers_killed_during_sends(tmp_path: Path, report: Report) -> None:
     with running(tmp_path, contacts=number // TEXTS_FOR_EACH) as engine:
         [line] = engine.lines
         # Most answers are late, so that a kill meets texts that have left unrecorded; half the callbacks come too late.
-        engine.fault(fault="hang", seconds=0.2, times=number)
+        engine.fault(fault="hang", seconds=sized(200, 100) / 1000, times=number)
         engine.fault(fault="delay_callbacks", seconds=300, times=number // 2)
         submitted = engine.submit_all(
             (line, contact, f"Text {serial} for {contact}")

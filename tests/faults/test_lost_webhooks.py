@@ -13,7 +13,7 @@ PATIENCE_SECONDS = 30
 
 def test_stops_without_a_webhook(tmp_path: Path, report: Report) -> None:
     began = time.monotonic()
-    with running(tmp_path, contacts=sized(40, 1000)) as engine:
+    with running(tmp_path, contacts=sized(40, 500)) as engine:
         [line] = engine.lines
         engine.fault(fault="no_webhook", times=1_000_000)
         said = {contact: (engine.text_in(contact, line, "STOP"), time.time()) for contact in engine.contacts}

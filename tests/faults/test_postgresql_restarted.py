@@ -63,7 +63,7 @@ def cluster() -> Iterator[Cluster]:
 
 def test_crashes_under_load(tmp_path: Path, cluster: Cluster, report: Report) -> None:
     began = time.monotonic()
-    number = sized(200, 5000)
+    number = sized(200, 2000)
     with running(tmp_path, contacts=number // TEXTS_FOR_EACH, server=cluster.url) as engine:
         [line] = engine.lines
         engine.fault(fault="hang", seconds=0.2, times=number)
@@ -72,7 +72,7 @@ def test_crashes_under_load(tmp_path: Path, cluster: Cluster, report: Report) ->
             for serial in range(TEXTS_FOR_EACH)
             for contact in engine.contacts
         )
-        crashes = sized(3, 30)
+        crashes = sized(3, 12)
         stopping = []
         for crash in range(crashes):
             enough = len(engine.left()) + random.randint(5, number // crashes // 3)

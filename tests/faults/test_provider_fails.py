@@ -13,7 +13,7 @@ TOO_LATE = float(PACE["PROVIDER_READ_SECONDS"]) + 2
 
 def test_answers_that_say_nothing(tmp_path: Path, report: Report) -> None:
     began = time.monotonic()
-    each = sized(8, 200)
+    each = sized(8, 80)
     with running(tmp_path, contacts=each * len(FAULTS)) as engine:
         [line] = engine.lines
         meets = {contact: FAULTS[place % len(FAULTS)] for place, contact in enumerate(engine.contacts)}

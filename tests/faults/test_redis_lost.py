@@ -22,7 +22,7 @@ def _all_left(engine: Engine, but: set[str]) -> None:
 
 def test_redis_killed_under_load_and_back_empty(tmp_path: Path, report: Report) -> None:
     began = time.monotonic()
-    with running(tmp_path, contacts=sized(60, 600)) as engine:
+    with running(tmp_path, contacts=sized(60, 400)) as engine:
         [line] = engine.lines
         submitted = engine.submit_all(_texts(engine, 1) + _texts(engine, 2))
         until(lambda: len(engine.left()) >= 20, "the first texts leave")
@@ -35,7 +35,7 @@ def test_redis_killed_under_load_and_back_empty(tmp_path: Path, report: Report) 
             stops[contact] = engine.texted(contact, line, "STOP")
             slowest = max(slowest, time.monotonic() - asked)
         until(lambda: all(each.done() for each in submitted), "the API takes texts without Redis")
-        until(lambda: time.monotonic() > gone + sized(8, 60), "the end of its absence", 61)
+        until(lambda: time.monotonic() > gone + sized(8, 45), "the end of its absence", 61)
         # Nobody hears of these until it is back.
         until(lambda: not engine.count("FROM messaging_message WHERE status = 'sending'"), "the senders end")
         submitted = engine.submit_all(_texts(engine, 3))
@@ -63,7 +63,7 @@ def test_redis_killed_under_load_and_back_empty(tmp_path: Path, report: Report) 
 def test_redis_emptied_while_it_runs(tmp_path: Path, report: Report) -> None:
     """Nobody's connection breaks, so nobody notices: queues, bindings and what was in them are gone all the same."""
     began = time.monotonic()
-    with running(tmp_path, contacts=sized(40, 400)) as engine:
+    with running(tmp_path, contacts=sized(40, 300)) as engine:
         [line] = engine.lines
         for wave in (1, 2):
             submitted = engine.submit_all(_texts(engine, wave))

@@ -24,7 +24,7 @@ def _restart_at_a_random_moment(engine: Engine, process: Process, most: int) -> 
 
 def test_everything_is_restarted_in_turn(tmp_path: Path, report: Report) -> None:
     began = time.monotonic()
-    turns = sized(4, 50)
+    turns = sized(4, 10)
     number = turns * TEXTS_IN_A_TURN
     with running(tmp_path, contacts=number // 5) as engine:
         [line] = engine.lines

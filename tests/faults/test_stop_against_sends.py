@@ -8,7 +8,7 @@ from tests.faults.comparison import compare, moment, stopped, texts, wait_until_
 from tests.faults.conftest import Report
 from tests.faults.engine import Engine, running, sized, until
 
-LINES, TEXTS_ON_EACH = 3, 5
+LINES, TEXTS_ON_EACH = 3, sized(5, 2)
 AT_ONCE = 5  # contacts
 
 
@@ -38,7 +38,7 @@ def test_stop_at_random_moments(tmp_path: Path, report: Report) -> None:
     rounds = sized(30, 1000)
     with running(tmp_path, contacts=rounds, lines=LINES) as engine:
         # So that calls are under way when a STOP comes.
-        engine.fault(fault="hang", seconds=0.1, times=rounds * LINES * TEXTS_ON_EACH)
+        engine.fault(fault="hang", seconds=sized(100, 50) / 1000, times=rounds * LINES * TEXTS_ON_EACH)
         stops: dict[str, float] = {}
         for first in range(0, rounds, AT_ONCE):
             stops |= _stop_while_texts_leave(engine, engine.contacts[first : first + AT_ONCE])
