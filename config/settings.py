@@ -64,6 +64,8 @@ PROVIDER_READ_SECONDS = env.float("PROVIDER_READ_SECONDS", default=10.0)
 CLAIM_SECONDS = 2.0
 LOST_SECONDS = env.float("LOST_SECONDS", default=30.0)
 SENDER_THREADS = env.int("SENDER_THREADS", default=4 if EMBEDDED else 64)
+# SQLite lets one write at a time.
+SETTLE_THREADS = env.int("SETTLE_THREADS", default=4 if DATABASE_URL.startswith("postgres") else 1)
 # Tries before a receipt that can't be settled goes to a person.
 RECEIPT_TRIES = env.int("RECEIPT_TRIES", default=5)
 SWEEP_SECONDS = env.float("SWEEP_SECONDS", default=2.0 if EMBEDDED else 5.0)
@@ -246,27 +248,21 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_POOL = "threads"
 CELERY_WORKER_CONCURRENCY = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# What waited longer is worthless: the next one finds the same work. Long enough for hosts whose clocks differ, since
+# the worker's clock is compared with beat's; short enough that few pile up while there is no worker.
+_expires = {"expires": 600}
 CELERY_BEAT_SCHEDULE = {
-    # A sweep that waited longer than its own period is worthless: the next one finds the same work.
-    "sweep": {"task": "messaging.tasks.sweep", "schedule": SWEEP_SECONDS, "options": {"expires": SWEEP_SECONDS * 2}},
-    "reconcile": {
-        "task": "messaging.tasks.reconcile_inbound",
-        "schedule": RECONCILE_SECONDS,
-        "options": {"expires": RECONCILE_SECONDS},
-    },
+    "sweep": {"task": "messaging.tasks.sweep", "schedule": SWEEP_SECONDS, "options": _expires},
+    "reconcile": {"task": "messaging.tasks.reconcile_inbound", "schedule": RECONCILE_SECONDS, "options": _expires},
     "deactivated": {
         "task": "messaging.tasks.import_deactivated",
         "schedule": DEACTIVATED_SECONDS,
         "options": {"expires": DEACTIVATED_SECONDS},
     },
-    "reports": {
-        "task": "reporting.tasks.make_reports",
-        "schedule": COUNT_SECONDS,
-        "options": {"expires": COUNT_SECONDS},
-    },
-    "count": {"task": "reporting.tasks.count", "schedule": COUNT_SECONDS, "options": {"expires": COUNT_SECONDS}},
+    "reports": {"task": "reporting.tasks.make_reports", "schedule": COUNT_SECONDS, "options": _expires},
+    "count": {"task": "reporting.tasks.count", "schedule": COUNT_SECONDS, "options": _expires},
 }
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # in memory: the schedule above is all there is
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"  # in memory: the schedule above is all there is
 
 # ---- REST -----------------------------------------------------------------------------------------------------------
 

@@ -17,3 +17,10 @@ def database_now() -> dt.datetime:
         cursor.execute("SELECT statement_timestamp()")
         moment: dt.datetime = cursor.fetchone()[0]
         return moment
+
+
+def now_in_sql() -> str:
+    """What a statement of ours says for the database's time."""
+    if connection.vendor == "postgresql":
+        return "statement_timestamp()"
+    return f"'{timezone.now().astimezone(dt.UTC):%Y-%m-%d %H:%M:%S.%f}'"

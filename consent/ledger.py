@@ -50,7 +50,9 @@ class Authority(Enum):
 
 def consent_of(contact: Contact, line: Line) -> Consent:
     """The state row of a pair, made if missing."""
-    return Consent.objects.select_for_update().get_or_create(contact=contact, line=line)[0]
+    consent, _ = Consent.objects.select_for_update().get_or_create(contact=contact, line=line)
+    consent.contact, consent.line = contact, line  # or each would be read again
+    return consent
 
 
 # ---- requests -------------------------------------------------------------------------------------------------------

@@ -4,13 +4,14 @@ Everything here runs under the contact's lock.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.utils import timezone
 
-from consent import gate
+from consent import clock, gate
 from consent.gate import Purpose, Verdict
 from consent.models import Contact, Line, OptInRequest, Organisation, User
+from consent.remembered import recall
 from consent.vocabulary import LineKind
 from messaging import facts, pace, rendering
 from messaging.models import (
@@ -40,7 +41,12 @@ def wording(kind: Kind, line: Line, contact: Contact | None = None, language: st
     contact's, the line's, English. Notices are for those who work on the line, so the contact's does not count there.
     """
     known = [] if kind in NOTICES else [language, contact.language if contact else ""]
-    template = Template.objects.for_line(kind, line, [*known, line.language])
+    languages = (*known, line.language)
+    return recall(("wording", kind, line.pk, languages), lambda: _current(kind, line, languages))
+
+
+def _current(kind: Kind, line: Line, languages: Sequence[str]) -> TemplateVersion:
+    template = Template.objects.for_line(kind, line, languages)
     version = template.current
     assert version is not None  # for_line finds none without
     version.template = template
@@ -101,7 +107,7 @@ def say(
         {**values(line, contact, author), **(extra or {})},
         version.template.language if version else language,
     )
-    found = facts.gather(line, contact.number, purpose=purpose)
+    found = facts.gather(line, contact.number, purpose=purpose, now=clock.database_now())
     if bulk and line.has_a_pace:
         found = found.but(pace_until=pace.until(line, found.now, bulk=True))
     decision = gate.decide(found)
@@ -142,12 +148,8 @@ def notify(
     text = rendering.render(version.body, kind, known, version.template.language)
     text = " ".join(text.split())  # a detail may be empty
     for user in to:
-        Notice.objects.get_or_create(
-            conversation=conversation,
-            kind=kind,
-            to=user,
-            receipt=receipt,
-            **({} if receipt else {"created": timezone.now()}),
-            defaults={"text": text, "wording": version, "created": timezone.now()},
-        )
+        same = {"conversation": conversation, "kind": kind, "to": user, "receipt": receipt}
+        # Looked up and then made: the contact's lock keeps everybody else away.
+        if receipt is None or not Notice.objects.filter(**same).exists():
+            Notice.objects.create(**same, text=text, wording=version, created=timezone.now())
     conversation.save(update_fields=["last_activity"])

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 GIVE_UP_SECONDS = 0.2
 QUIET_SECONDS = 5.0
+PAUSE_SECONDS = 0.01
 BROKEN = (OperationalError, RedisError, OSError)
 
 
@@ -108,7 +109,35 @@ class _Line:
             self._connection = None
 
 
+class Soon:
+    """Rings from a thread of its own, with a pause after each ring: for who can't wait for the broker at all.
+
+    A ring that this process does not live to pass on is lost; the sweeps find the work.
+    """
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._wanted = threading.Event()
+        self._guard = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self) -> None:
+        self._wanted.set()
+        if self._thread is None or not self._thread.is_alive():
+            with self._guard:
+                if self._thread is None or not self._thread.is_alive():
+                    self._thread = threading.Thread(target=self._pass_on, name="bell", daemon=True)
+                    self._thread.start()
+
+    def _pass_on(self) -> None:
+        while self._wanted.wait():
+            self._wanted.clear()  # before the ring: what is rung during it is rung again after it
+            self._ring()
+            time.sleep(PAUSE_SECONDS)
+
+
 _bell = Bell(_Line().publish)
+_settle_soon = Soon(lambda: _bell.ring("messaging.tasks.settle_waiting"))
 
 
 _SEND = {False: "messaging.tasks.send_due", True: "messaging.tasks.send_bulk"}
@@ -127,6 +156,11 @@ def ring_send(*, bulk: bool = False) -> None:
 def ring_send_at_once(*, bulk: bool) -> None:
     """As ``ring_send``, for a thread that has no database connection and so no transaction to wait for."""
     _bell.ring(_SEND[bulk])
+
+
+def ring_settle_soon() -> None:
+    """As ``ring_settle``, for webhooks, many of which become one ring; they never wait for the broker."""
+    transaction.on_commit(_settle_soon.ring, robust=True)
 
 
 def ring_open_lines() -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from consent import gate, ledger
+from consent import clock, gate, ledger
 from consent.gate import CONFIRMATION_WINDOW, Purpose, Reason
 from consent.ledger import Authority, ConsentError, Proof, Revoked
 from consent.models import Consent, Contact, DoNotContact, ImpliedConsentPeriod, Line, OptInRequest, Organisation, User
@@ -60,9 +60,11 @@ def revoke(
     reach = scope or Organisation.objects.current().scope_at(occurred_at)
     revoked = ledger.opt_out(contact, line, proof, occurred_at=occurred_at, scope=reach)
     _end_what_waits(contact, revoked)
-    if in_inbox and line in revoked.ended:
-        Conversation.objects.between(contact, line)
-    for conversation in Conversation.objects.filter(contact=contact, line__in=revoked.ended).select_related("line"):
+    ended = list(Conversation.objects.filter(contact=contact, line__in=revoked.ended).select_related("line"))
+    if in_inbox and line in revoked.ended and line not in [each.line for each in ended]:
+        ended.append(Conversation.objects.between(contact, line))
+    for conversation in ended:
+        conversation.contact = contact
         here = conversation.line == line
         automatic.notify(
             conversation,
@@ -92,7 +94,7 @@ def _confirm(
     conversation: Conversation, receipt: Receipt | None, occurred_at: dt.datetime, words: str, language: str
 ) -> None:
     send_before = occurred_at + CONFIRMATION_WINDOW
-    if timezone.now() >= send_before:
+    if clock.database_now() >= send_before:
         return
     mode = conversation.line.mode_towards(conversation.contact.number, Organisation.objects.current().mode)
     automatic.say(

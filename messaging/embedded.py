@@ -42,7 +42,7 @@ def start(app: Celery) -> bool:
         loglevel="WARNING",
     )
     threading.Thread(target=worker.start, name="worker", daemon=True).start()
-    clock = EmbeddedService(app, thread=True, scheduler_cls="celery.beat:Scheduler")
+    clock = EmbeddedService(app, thread=True, scheduler_cls=settings.CELERY_BEAT_SCHEDULER)
     clock.start()
     log.info("worker and clock run inside this process")
     return True

@@ -4,19 +4,23 @@ One transaction per receipt: lock the contact, re-read the oldest unsettled, wri
 nothing is applied twice, by whichever worker or sweep, and nothing is half applied.
 """
 
+import datetime as dt
 import logging
 import traceback
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from django.db import transaction
-from django.utils import timezone
+from django.db import DatabaseError, OperationalError, connections, transaction
+from django.db.models.functions import Now
 
-from consent import gate, ledger, phones
+from consent import clock, gate, ledger, phones, remembered
 from consent.gate import Purpose
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
-from consent.vocabulary import Channel, Level, LineKind, RequestKind, Scope, Status
+from consent.remembered import Memory
+from consent.vocabulary import Channel, Level, LineKind, Mode, RequestKind, Scope, Status
 from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review, sign_ups, turns
 from messaging.keywords import Meaning, Reading
 from messaging.models import Conversation, Message, Receipt
@@ -55,15 +59,55 @@ def settle_number(number: str) -> None:
     What raises keeps its number fenced and is tried again by the sweeps; an opt-out among the later ones is applied at
     once all the same.
     """
-    while True:
-        receipt = Receipt.objects.unsettled().filter(number=number).order_by("pk").first()
-        if receipt is None:
-            break
-        if not receipt.is_due(timezone.now()) or not _settle_or_note(receipt):
-            for later in _opt_outs_behind(receipt):
-                _settle_or_note(later)
-            break
+    _settle_all(number, Memory())
     bell.ring_send()
+
+
+def _settle_all(number: str, memory: Memory) -> None:
+    more = True
+    while more:
+        try:
+            more = _settle_oldest(number, memory)
+        except _Stuck as stuck:
+            if stuck.__cause__:
+                _note(stuck.receipt, stuck.__cause__)
+            for later in _opt_outs_behind(stuck.receipt):
+                _settle_or_note(later)
+            return
+
+
+class _Stuck(Exception):
+    """The oldest receipt of a number can't be settled now: because of what it raised, or it is not its turn yet."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self.receipt = receipt
+
+
+def _settle_oldest(number: str, memory: Memory) -> bool:
+    """Settle the number's oldest receipt, in one transaction. True where more of them wait behind it."""
+    receipt = None
+    try:
+        with transaction.atomic(durable=True):
+            contact = Contact.objects.lock(number)
+            unsettled = Receipt.objects.select_for_update().unsettled().filter(number=number)
+            receipts = list(unsettled.annotate(now=Now()).order_by("pk")[:2])
+            if not receipts:
+                return False
+            receipt, *behind = receipts
+            if not receipt.is_due(clock.database_now()):
+                raise _Stuck(receipt)
+            # The time of the statement that found it: whatever is looked up now is looked up later.
+            with memory.serving(received_at=receipt.received_at, now=receipt.now):
+                _apply(receipt, contact)
+            if not behind:
+                _let_go(contact)
+    except _Stuck:
+        raise
+    except Exception as error:  # also what only the commit finds
+        if receipt is None:
+            raise
+        raise _Stuck(receipt) from error
+    return bool(behind)
 
 
 def _settle_or_note(receipt: Receipt) -> bool:
@@ -71,15 +115,23 @@ def _settle_or_note(receipt: Receipt) -> bool:
     try:
         _settle_next(receipt)
     except Exception as error:
-        # Whatever it is: the text must not be lost, others must not wait for it, and a person must hear of it.
-        # The trace may hold numbers and words, so it stays on the row and out of the log.
-        log.error("receipt %s can't be settled: %s", receipt.pk, type(error).__name__)
-        with transaction.atomic(durable=True):
-            still = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
-            if still:
-                still.failed("".join(traceback.format_exception(error)), timezone.now())
+        _note(receipt, error)
         return False
     return True
+
+
+def _note(receipt: Receipt, error: BaseException) -> None:
+    """Whatever it is: the text must not be lost, others must not wait for it, and a person must hear of it."""
+    # The trace may hold numbers and words, so it stays on the row and out of the log.
+    log.error("receipt %s can't be settled: %s", receipt.pk, type(error).__name__)
+    with transaction.atomic(durable=True):
+        still = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
+        if still:
+            still.failed(
+                "".join(traceback.format_exception(error)),
+                clock.database_now(),
+                for_want_of_the_database=isinstance(error, OperationalError),
+            )
 
 
 def _settle_next(receipt: Receipt) -> None:
@@ -89,21 +141,26 @@ def _settle_next(receipt: Receipt) -> None:
         fresh = Receipt.objects.select_for_update().unsettled().filter(pk=receipt.pk).first()
         if fresh is None:
             return
-        # Settled first, so that it does not fence off its own answers; if anything below raises, it never was.
-        fresh.settled_at = timezone.now()
-        fresh.outcome = Receipt.Outcome.SETTLED
-        fresh.error = ""
-        fresh.needs_person = False
-        fresh.save(update_fields=["settled_at", "outcome", "error", "needs_person"])
-        if fresh.kind == Receipt.Kind.STATUS:
-            _settle_delivery(fresh)
-        elif fresh.kind in _SIGN_UPS:
-            assert contact is not None  # none is stored without a number that can be read
-            _SIGN_UPS[fresh.kind](fresh, contact)
-        else:
-            _settle_inbound(fresh, contact)
+        _apply(fresh, contact)
         if contact and not Receipt.objects.unsettled().filter(number=contact.number).exists():
             _let_go(contact)
+
+
+def _apply(receipt: Receipt, contact: Contact | None) -> None:
+    """All effects of a receipt, under the contact's lock."""
+    # Settled first, so that it does not fence off its own answers; if anything below raises, it never was.
+    now = receipt.settled_at = clock.database_now()
+    receipt.outcome = Receipt.Outcome.SETTLED
+    receipt.error = ""
+    receipt.needs_person = False
+    receipt.save(update_fields=["settled_at", "outcome", "error", "needs_person"])
+    if receipt.kind == Receipt.Kind.STATUS:
+        _settle_delivery(receipt)
+    elif receipt.kind in _SIGN_UPS:
+        assert contact is not None  # none is stored without a number that can be read
+        _SIGN_UPS[receipt.kind](receipt, contact)
+    else:
+        _settle_inbound(receipt, contact, now)
 
 
 def _let_go(contact: Contact) -> None:
@@ -136,28 +193,30 @@ def _is_opt_out(receipt: Receipt) -> bool:
 def line_of(recipient: str) -> Line | None:
     """Our line that was texted, or None where the number is no line of ours."""
     try:
-        return Line.objects.filter(number=phones.normalise_line(recipient)).first()
+        number = phones.normalise_line(recipient)
     except phones.PhoneError:
         return None
+    return remembered.recall(("line", number), lambda: Line.objects.filter(number=number).first())
 
 
 def _hear(inbound: Inbound, line: Line | None, request_open: bool = False) -> Reading:
     return hearing.hear(inbound.body, line, provider_said=inbound.answered_by_provider, request_open=request_open)
 
 
-def _settle_inbound(receipt: Receipt, contact: Contact | None) -> None:
+def _settle_inbound(receipt: Receipt, contact: Contact | None, now: dt.datetime) -> None:
     inbound = provider.parse_inbound(provider.form(bytes(receipt.raw)))
     line = line_of(inbound.recipient)
     if contact is None or line is None:
         _unroutable(receipt, contact, inbound, _hear(inbound, line))
         return
-    reading = _hear(inbound, line, OptInRequest.objects.open().filter(contact=contact, line=line).exists())
+    found = facts.gather(line, contact.number, now=now)
+    reading = _hear(inbound, line, found.request_open)
     if contact.unreachable in _DISPROVED_BY_A_TEXT:
         ledger.reachable(contact, replace(_proof(receipt, inbound, reading), evidence={}), rule="wrote")
     conversation = Conversation.objects.between(contact, line)
-    situation = _situation(receipt, conversation, inbound, reading)
+    situation = _situation(receipt, conversation, inbound, reading, found)
     plan = opt_in.answer(situation)
-    message = _keep(receipt, conversation, inbound, reading, plan)
+    message = _keep(receipt, conversation, inbound, reading, plan, now)
     if plan.review:
         review.open_for(message, plan.review, at=receipt.at, receipt=receipt)
     _act(receipt, conversation, inbound, reading, situation, plan)
@@ -173,10 +232,14 @@ def _unroutable(receipt: Receipt, contact: Contact | None, inbound: Inbound, rea
         )
 
 
-def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading) -> Situation:
+def _situation(
+    receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, found: gate.Facts
+) -> Situation:
+    """Looks up only what matters to such a text of such a contact."""
     line, contact = conversation.line, conversation.contact
-    found = facts.gather(line, contact.number)
-    request = OptInRequest.objects.acceptable(contact, line, receipt.at)
+    answers = reading.meaning in {Meaning.YES, Meaning.NO}
+    request = OptInRequest.objects.acceptable(contact, line, receipt.at) if answers else None
+    may_be_told = found.mode is Mode.DISCLAIMER and found.status is Status.NOT_DEFINED
     return hearing.situation(
         found,
         line,
@@ -185,12 +248,14 @@ def _situation(receipt: Receipt, conversation: Conversation, inbound: Inbound, r
         provider_said=inbound.answered_by_provider,
         can_accept=request is not None,
         can_refuse=request is not None and request.outcome == "",
-        told=facts.told_or_being_told(line, contact),
+        told=may_be_told and facts.told_or_being_told(line, contact),
         help_replies=facts.help_replies(contact, line, found.now) if reading.meaning is Meaning.HELP else 0,
     )
 
 
-def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan) -> Message:
+def _keep(
+    receipt: Receipt, conversation: Conversation, inbound: Inbound, reading: Reading, plan: Plan, now: dt.datetime
+) -> Message:
     status = {Show.RECEIVED: S.RECEIVED, Show.HELD_BACK: S.HELD_BACK, Show.KEYWORD: S.KEYWORD}[plan.show]
     message = Message.objects.create(
         conversation=conversation,
@@ -204,7 +269,7 @@ def _keep(receipt: Receipt, conversation: Conversation, inbound: Inbound, readin
         rule=reading.rule,
         rules_version=RULES_VERSION,
         media_count=inbound.media_count,
-        created=timezone.now(),
+        created=now,
     )
     conversation.is_open = True
     if plan.show is Show.RECEIVED:
@@ -368,22 +433,52 @@ def _is_out(conversation: Conversation) -> bool:
 # ---- sweeps ---------------------------------------------------------------------------------------------------------
 
 
-def settle_waiting() -> None:
-    """Settle every receipt that is due, number by number. A number that fails does not stop the others."""
-    for receipt in Receipt.objects.to_try(timezone.now()).filter(number="").order_by("pk").iterator():
+def settle_waiting(threads: int = 1) -> None:
+    """Settle every receipt that is due, number by number. A number that fails does not stop the others.
+
+    With several threads each has a database connection of its own.
+    """
+    for receipt in Receipt.objects.to_try(clock.database_now()).filter(number="").order_by("pk").iterator():
         _settle_or_note(receipt)
     last = ""
-    while page := _numbers_after(last):
-        for number in page:
+    with ThreadPoolExecutor(threads, thread_name_prefix="settler") as pool:
+        while page := _numbers_after(last):
+            last = page[-1]
+            waiting = deque(page)
+            if threads == 1:
+                _settle_each(waiting)
+            else:
+                for done in [pool.submit(_settle_in_thread, waiting) for _ in range(threads)]:
+                    done.result()
             if turns.ending.is_set():
                 return
-            settle_number(number)
-        last = page[-1]
+            bell.ring_send()
+
+
+def _settle_each(waiting: deque[str]) -> None:
+    """Until none waits; several threads may take from the same numbers."""
+    memory = Memory()
+    while waiting and not turns.ending.is_set():
+        try:
+            number = waiting.popleft()
+        except IndexError:  # another thread took the last one
+            return
+        try:
+            _settle_all(number, memory)
+        except DatabaseError as error:  # not even its receipt could be read, or the failure noted: the sweep comes back
+            log.error("a number can't be settled: %s", type(error).__name__)
+
+
+def _settle_in_thread(waiting: deque[str]) -> None:
+    try:
+        _settle_each(waiting)
+    finally:
+        connections.close_all()
 
 
 def _numbers_after(last: str) -> list[str]:
     """Page by page, so that numbers behind which nothing can move hide none behind them."""
-    due = Receipt.objects.to_try(timezone.now()).filter(number__gt=last)
+    due = Receipt.objects.to_try(clock.database_now()).filter(number__gt=last)
     return list(due.order_by("number").values_list("number", flat=True).distinct()[:PAGE])
 
 
@@ -392,7 +487,7 @@ def expire_requests() -> None:
 
     Numbers with unsettled receipts are skipped: an expiry must not beat a YES that is already in the house.
     """
-    for pk, number in list(OptInRequest.objects.due(timezone.now()).values_list("pk", "contact__number")):
+    for pk, number in list(OptInRequest.objects.due(clock.database_now()).values_list("pk", "contact__number")):
         try:
             _expire(pk, number)
         except Exception:  # the next sweep tries it again; until then the log says which one it is
@@ -404,6 +499,7 @@ def _expire(pk: int, number: str) -> None:
         Contact.objects.lock(number)
         if Receipt.objects.unsettled().filter(number=number).exists():
             return
-        request = OptInRequest.objects.due(timezone.now()).filter(pk=pk).select_related("line", "contact").first()
+        now = clock.database_now()
+        request = OptInRequest.objects.due(now).filter(pk=pk).select_related("line", "contact").first()
         if request:
-            opt_in.expire(request, timezone.now())
+            opt_in.expire(request, now)

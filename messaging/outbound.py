@@ -112,7 +112,7 @@ def _sends_to_many(line: Line, author: User) -> bool:
 def _decide(conversation: Conversation, author: User, basis: str = "", bulk: bool = False) -> gate.Decision:
     """The gate's answer to an ordinary text. What has to go before it is put on its way: a request, or a disclaimer."""
     line = conversation.line
-    found = facts.gather(line, conversation.contact.number)
+    found = facts.gather(line, conversation.contact.number, now=clock.database_now())
     if bulk and line.has_a_pace:
         found = found.but(pace_until=pace.until(line, found.now, bulk=True))
     decision = gate.decide(found)
@@ -246,7 +246,7 @@ def claim(conversation_pk: int) -> Claim | None:
                 conversation.contact.number,
                 purpose=Purpose(message.purpose),
                 text=message,
-                now=max(now, timezone.now()),
+                now=now,
             )
             decision = gate.decide(found)
             if message.request and message.request.outcome != RequestOutcome.OPEN:

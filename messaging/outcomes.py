@@ -9,7 +9,7 @@ import logging
 from django.db import transaction
 from django.utils import timezone
 
-from consent import gate
+from consent import clock, gate
 from consent.models import Contact, Line
 from consent.vocabulary import Registration
 from messaging import bell, departure, opt_in, provider
@@ -69,7 +69,9 @@ def record_failure(message: Message, error: ProviderError) -> None:
             _note_failure(message, S.FAILED, error.code)
         else:
             message.status = S.QUEUED
-            message.not_before = timezone.now() + min(dt.timedelta(seconds=2 ** (message.tries - 1)), LONGEST_PAUSE)
+            message.not_before = clock.database_now() + min(
+                dt.timedelta(seconds=2 ** (message.tries - 1)), LONGEST_PAUSE
+            )
             opt_in.given_back(message)
         message.save(update_fields=["status", "reason", "reason_text", "error_code", "tries", "not_before"])
     log.info("text %s: provider error %s, now %s", message.uuid, error.code or "none", message.status)

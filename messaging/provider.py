@@ -8,7 +8,7 @@ is not idempotent.
 import datetime as dt
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import format_datetime, parsedate_to_datetime
 from enum import StrEnum
@@ -345,12 +345,16 @@ def _same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
-def _with_and_without_port(url: str) -> set[str]:
+def _with_and_without_port(url: str) -> Iterator[str]:
+    """As it stands first, which is nearly always what was signed."""
+    yield url
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return {url, *(urlunsplit(parts._replace(netloc=netloc)) for netloc in (host, f"{host}:{port}"))}
+    for netloc in (host, f"{host}:{port}"):
+        if netloc != parts.netloc:
+            yield urlunsplit(parts._replace(netloc=netloc))
 
 
 class _PooledClient(HttpClient):

@@ -6,9 +6,10 @@ from functools import partial
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.conf import settings
 from django.utils import timezone
 
-from consent import ledger
+from consent import clock, ledger
 from consent.models import Line
 from messaging import bell, consent_ends, deactivated, inbound, look_up, outbound, reconcile, review, sending, turns
 from messaging.importing import batches
@@ -25,7 +26,7 @@ def _open_lines() -> None:
 
 
 def _sweep() -> None:
-    now = timezone.now()
+    now = clock.database_now()
     steps: list[Callable[[], object]] = [
         partial(outbound.drop_late, now),
         partial(outbound.mark_lost, now),
@@ -50,7 +51,7 @@ def _sweep() -> None:
         bell.ring("messaging.tasks.look_up_unknown")  # a provider that does not answer must not hold up the sweep
 
 
-_settling = Turn(inbound.settle_waiting)
+_settling = Turn(lambda: inbound.settle_waiting(settings.SETTLE_THREADS))
 _sender, _bulk_sender = sending.Sender(bulk=False), sending.Sender(bulk=True)
 _sending = Turn(_sender.run, meanwhile=_sender.rung)
 _sending_bulk = Turn(_bulk_sender.run, meanwhile=_bulk_sender.rung)

@@ -4,12 +4,11 @@ import hashlib
 from collections.abc import Callable
 from functools import wraps
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from consent import clock, phones
+from consent import phones
 from messaging import bell, outbound, outcomes, provider
 from messaging.models import Receipt
 from messaging.text import printable
@@ -39,16 +38,13 @@ def signed(view: View) -> View:
 def inbound(request: HttpRequest) -> HttpResponse:
     """Keep a contact's text as it came. Known already: nothing new. Can't be stored: 500, never a false 200."""
     text = provider.parse_inbound(provider.form(request.body))
-    receipt = Receipt(
+    Receipt.objects.keep(
         kind=Receipt.Kind.INBOUND,
         provider_id=printable(text.provider_id)[:64] or hashlib.sha256(request.body).hexdigest(),
         number=_number(text.sender),
         raw=request.body,
-        received_at=clock.database_now(),
     )
-    with transaction.atomic(durable=True):
-        Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
-        bell.ring_settle()
+    bell.ring_settle_soon()
     return HttpResponse(EMPTY_TWIML, content_type="text/xml")
 
 

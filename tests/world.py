@@ -161,8 +161,14 @@ def clock_at(moment: dt.datetime) -> Iterator[Clock]:
     with (
         time_machine.travel(moment) as traveller,
         mock.patch("consent.clock.database_now", timezone.now),
+        mock.patch("consent.clock.now_in_sql", now_in_sql),
     ):
         yield Clock(traveller)
+
+
+def now_in_sql() -> str:
+    """The traveller's time, for statements of our own."""
+    return f"'{timezone.now():%Y-%m-%d %H:%M:%S.%f}'"
 
 
 def _pulse() -> tuple[Any, ...]:

@@ -10,7 +10,9 @@ from messaging.wordings import NOTICES, Kind
 class ConversationQuerySet(models.QuerySet["Conversation"]):
     def between(self, contact: Contact, line: Line) -> "Conversation":
         """The thread of one contact on one line, made if missing, under the contact's lock."""
-        return self.get_or_create(contact=contact, line=line)[0]
+        conversation, _ = self.get_or_create(contact=contact, line=line)
+        conversation.contact, conversation.line = contact, line  # or each would be read again
+        return conversation
 
     def unread(self) -> "ConversationQuerySet":
         return self.filter(unread_since__isnull=False)

@@ -1,10 +1,27 @@
 import datetime as dt
 
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
+
+from consent import clock
+
+_KEEP = """
+INSERT INTO messaging_receipt
+    (kind, provider_id, discriminator, number, raw, received_at, outcome, tries, needs_person, error)
+VALUES (%s, %s, %s, %s, %s, {now}, '', 0, false, '')
+ON CONFLICT DO NOTHING
+"""
 
 
 class ReceiptQuerySet(models.QuerySet["Receipt"]):
+    def keep(self, *, kind: str, provider_id: str, number: str, raw: bytes, discriminator: str = "") -> None:
+        """Store a webhook as received now, by the database's clock. One that is known already changes nothing.
+
+        One statement, which outside a transaction is on disk when this returns: the provider waits for it.
+        """
+        with connection.cursor() as cursor:
+            cursor.execute(_KEEP.format(now=clock.now_in_sql()), [kind, provider_id, discriminator, number, raw])
+
     def unsettled(self) -> "ReceiptQuerySet":
         return self.filter(settled_at=None)
 
@@ -71,10 +88,17 @@ class Receipt(models.Model):
         """False while it waits for its next try or for a person."""
         return not self.needs_person and (self.try_after is None or self.try_after <= now)
 
-    def failed(self, error: str, now: dt.datetime) -> None:
-        """Note that settling raised: try again later, each time later, and after some tries ask a person."""
-        self.tries += 1
+    def failed(self, error: str, now: dt.datetime, *, for_want_of_the_database: bool = False) -> None:
+        """Note that settling raised: try again later, each time later, and after some tries ask a person.
+
+        ``for_want_of_the_database`` (no room, a lock, a server that ends) is no fault of this receipt: it is tried
+        again soon, however often, and nobody is asked.
+        """
         self.error = error[:2000]
-        self.try_after = now + dt.timedelta(seconds=min(2**self.tries, 300))
-        self.needs_person = self.tries >= settings.RECEIPT_TRIES
+        if for_want_of_the_database:
+            self.try_after = now + dt.timedelta(seconds=2)
+        else:
+            self.tries += 1
+            self.try_after = now + dt.timedelta(seconds=min(2**self.tries, 300))
+            self.needs_person = self.tries >= settings.RECEIPT_TRIES
         self.save(update_fields=["tries", "error", "try_after", "needs_person"])

@@ -8,6 +8,7 @@ from django.db import models, transaction
 from django.db.models import Prefetch, Q
 
 from consent.models import Line, Organisation, Tag
+from consent.remembered import recall
 from consent.vocabulary import Language
 from messaging import claims, keywords, rendering
 from messaging.claims import Claim
@@ -44,6 +45,9 @@ class KeywordResponderQuerySet(models.QuerySet["KeywordResponder"]):
         Built-in words are the same in every language, so English says nothing about who texts them: their answer is in
         the contact's or the line's language, unless an officer chose another one.
         """
+        return recall(("keywords", line.pk), lambda: self._keywords_on(line))
+
+    def _keywords_on(self, line: Line) -> list[Keyword]:
         rows = (
             self.on(line).order_by("pk").values_list("keyword", "action", "reply", "language", "tag", "pk", "built_in")
         )

@@ -58,7 +58,8 @@ FROM consent_ledgerentry WHERE seq > 10 ORDER BY contact_id, line_id;
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of what a benchmark found. ``value`` is held against ``limit``: ratio at most ``bar``."""
+    """One line of what a benchmark found. ``value`` is held against ``limit``: ratio at most ``bar``, or for a
+    throughput at least."""
 
     name: str
     value: float
@@ -66,6 +67,7 @@ class Figure:
     bar: float
     unit: str
     what: str
+    at_least: bool = False
 
     @property
     def ratio(self) -> float:
@@ -73,7 +75,7 @@ class Figure:
 
     @property
     def holds(self) -> bool:
-        return self.ratio <= self.bar
+        return self.ratio >= self.bar if self.at_least else self.ratio <= self.bar
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "ratio": round(self.ratio, 2), "holds": self.holds}
@@ -92,7 +94,7 @@ def run(measure: Callable[[], Iterator[Figure]], doc: str | None) -> None:
         else:
             said = "holds" if each.holds else "DOES NOT HOLD"
             print(f"{each.what}: {each.value:.4g} {each.unit}, limit {each.limit:.4g}, ratio {each.ratio:.2f}", end="")
-            print(f" (bar {each.bar:g}: {said})")
+            print(f" (bar {'at least ' if each.at_least else ''}{each.bar:g}: {said})")
     sys.exit(not all(each.holds for each in found))
 
 
@@ -255,7 +257,7 @@ def _memory(pid: int) -> int:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(settings: str = "config.settings") -> Iterator[Server]:
     """The application over HTTP on a free port, on the database in use."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -263,6 +265,7 @@ def serving() -> Iterator[Server]:
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--workers", "1", "--blocking-threads", "4"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--log-level", "error", "config.wsgi:application"]
     environment = {**os.environ, "DATABASE_URL": database_url(), "PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    environment["DJANGO_SETTINGS_MODULE"] = settings
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         give_up = time.monotonic() + 30

@@ -66,6 +66,17 @@ def test_it_is_stored_before_it_is_answered_and_read_later(line: Line) -> None:
     assert not Message.objects.exists() and not Consent.objects.exists()
 
 
+def test_it_is_kept_as_the_model_would_make_it(line: Line) -> None:
+    """The statement that stores it names its columns itself."""
+    receipt = text_in(JANE, line, "hello")
+    made = Receipt(kind="inbound", provider_id=receipt.provider_id, number=JANE, raw=bytes(receipt.raw))
+    for field in Receipt._meta.concrete_fields:
+        if field.name not in {"id", "received_at"}:
+            kept = getattr(receipt, field.attname)
+            assert (bytes(kept) if field.name == "raw" else kept) == getattr(made, field.attname), field.name
+    assert abs(receipt.received_at - timezone.now()) < dt.timedelta(minutes=1)
+
+
 def test_it_is_answered_with_empty_twiml(line: Line) -> None:
     answer = post_webhook(INBOUND, inbound_fields(JANE, line, "hi"))
     assert answer["Content-Type"].startswith("text/xml")
@@ -88,7 +99,7 @@ def test_what_cannot_be_stored_is_not_answered_200(line: Line, monkeypatch: pyte
     def full(*args: Any, **kwargs: Any) -> None:
         raise OperationalError("disk full")
 
-    monkeypatch.setattr("messaging.models.receipt.ReceiptQuerySet.bulk_create", full)
+    monkeypatch.setattr("messaging.models.receipt.ReceiptQuerySet.keep", full)
     fields = inbound_fields(JANE, line, "STOP")
     headers = {"X-Twilio-Signature": sign(settings.PUBLIC_URL + INBOUND, fields)}
     client = Client(raise_request_exception=False)

@@ -32,7 +32,7 @@ from messaging.opt_in import AUTHOR_CONFIRMS
 from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, OMAR, make_agent, make_line, make_officer
-from tests.world import callback, inbound_fields, post_webhook, work
+from tests.world import callback, inbound_fields, now_in_sql, post_webhook, work
 
 CONSENT_LINE, DISCLAIMER_LINE = "+12065550100", "+12065550101"
 NUMBERS = st.sampled_from([JANE, OMAR])
@@ -103,6 +103,7 @@ class Histories(RuleBasedStateMachine):
         self.patches = pytest.MonkeyPatch()
         self.patches.setattr("messaging.provider.send", self.provider.send)
         self.patches.setattr("consent.clock.database_now", timezone.now)
+        self.patches.setattr("consent.clock.now_in_sql", now_in_sql)
         self.traveller = time_machine.travel(dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC), tick=False)
         self.clock = self.traveller.start()
         self.savepoint = transaction.atomic()
