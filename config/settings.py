@@ -76,6 +76,8 @@ EXPORT_SECONDS = env.float("EXPORT_SECONDS", default=600.0)
 EXPORT_STREAMS = env.int("EXPORT_STREAMS", default=4)
 # The largest file of consents that can be imported, in bytes.
 IMPORT_BYTES = env.int("IMPORT_BYTES", default=200_000_000)
+# TrueType files that evidence packs are drawn with before those that the machine has.
+EVIDENCE_FONTS = env.list("EVIDENCE_FONTS", default=[])
 # How often the texts that came in are compared with the provider's list.
 # How often a worker looks for lists of deactivated numbers that are not here yet. There is one a day.
 DEACTIVATED_SECONDS = env.float("DEACTIVATED_SECONDS", default=3600.0)

@@ -55,11 +55,17 @@ def canonical_of_plain(value: Any) -> bytes:
     return _encode(value).encode()
 
 
+def covered(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry's hash covers, as JSON has it; ``values`` has at least the keys of COVERED."""
+    wanted = {name: values[name] for name in COVERED}
+    wanted |= {name: values[name] for name in COVERED_WHERE_SET if values.get(name) is not None}
+    plain: dict[str, Any] = _plain(wanted)
+    return plain
+
+
 def entry_hash(values: Mapping[str, Any]) -> str:
     """The hash of an entry; ``values`` has at least the keys of COVERED, as read from the database."""
-    covered = {name: values[name] for name in COVERED}
-    covered |= {name: values[name] for name in COVERED_WHERE_SET if values.get(name) is not None}
-    return hashlib.sha256(TAG + canonical(covered)).hexdigest()
+    return hashlib.sha256(TAG + canonical(covered(values))).hexdigest()
 
 
 # For many entries at once: the same hash from the JSON of each value, in the order in which the keys are sorted.

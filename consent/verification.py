@@ -64,12 +64,17 @@ def _head(contact_pk: int) -> dict[str, Any]:
     return dict(Contact.objects.values("pk", "uuid", "number", *_OF_CONTACT).get(pk=contact_pk))
 
 
+def fault_of(contact_pk: int) -> Fault | None:
+    """What does not fit in one contact's chain, as it is read now; None where all fits."""
+    head = _head(contact_pk)
+    fault = _first_fault(head, list(_entries(LedgerEntry.objects.filter(contact=contact_pk))))
+    return Fault(head["uuid"], *fault) if fault else None
+
+
 def _looked_at_again(contact_pk: int) -> Fault | None:
     with transaction.atomic():
         Contact.objects.lock_pk(contact_pk)
-        head = _head(contact_pk)
-        fault = _first_fault(head, list(_entries(LedgerEntry.objects.filter(contact=contact_pk))))
-    return Fault(head["uuid"], *fault) if fault else None
+        return fault_of(contact_pk)
 
 
 def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:

@@ -7,6 +7,7 @@ acceptance suspends nothing and has no clock. All this runs under the contact's 
 
 import datetime as dt
 import logging
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +18,7 @@ from consent.ledger import Authority, ConsentError, Proof
 from consent.models import Contact, Holiday, OptInRequest, User
 from consent.vocabulary import Channel, Level, RequestKind
 from messaging import automatic, bell, capture, facts, opt_in
-from messaging.models import Conversation, Message, Receipt, Review
+from messaging.models import Conversation, HeldBackRead, Message, Receipt, Review
 from messaging.models.message import MessageStatus
 from messaging.models.review import Doubt, Outcome
 from messaging.wordings import Kind
@@ -53,6 +54,11 @@ def open_for(message: Message, doubt: Doubt, *, at: dt.datetime, receipt: Receip
     if doubt == Doubt.REVOCATION:
         ledger.open_review(conversation.contact, conversation.line, _proof(message), at=at)
         automatic.notify(conversation, Kind.NOTICE_UNDER_REVIEW, receipt=receipt)
+
+
+def read_in_a_pack(texts: Iterable[int], reader: User, reason: str) -> None:
+    """Note that somebody was given the words of held-back texts (flow 8: reading them is logged)."""
+    HeldBackRead.objects.bulk_create(HeldBackRead(message_id=pk, reader=reader, reason=reason) for pk in texts)
 
 
 # ---- decisions ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from consent.admin.numbers import hidden_from
 from consent.models import User
 from consent.vocabulary import Channel, Status
 from messaging.api import LineField, May
-from reporting import exports
+from reporting import exports, files
 from reporting.admin import chosen
 from reporting.models import ReportRun
 from reporting.snapshot import IN_AND_OUT, Filters, in_range
@@ -57,7 +57,7 @@ class SnapshotQuery(serializers.Serializer):
     as_of = MomentField(required=False)
 
     def get_fields(self) -> dict[str, Any]:
-        formats = serializers.ChoiceField(ReportRun.Format.choices, default=ReportRun.Format.JSON)
+        formats = serializers.ChoiceField([(each, each.label) for each in files.TABLES], default=ReportRun.Format.JSON)
         return {**super().get_fields(), "as": formats}  # no name for an attribute
 
     def validate_as_of(self, moment: dt.datetime) -> dt.datetime:

@@ -117,7 +117,11 @@ def content_of(run: ReportRun) -> files.Content:
 
 
 def file_name(run: ReportRun) -> str:
-    stem = {Report.SNAPSHOT: "opt-in-and-out-snapshot", Report.FUNNEL: "double-opt-in-funnel"}[Report(run.report)]
+    stem = {
+        Report.SNAPSHOT: "opt-in-and-out-snapshot",
+        Report.FUNNEL: "double-opt-in-funnel",
+        Report.EVIDENCE: "evidence-pack",
+    }[Report(run.report)]
     return f"{stem}-{timezone.localtime(run.created):%Y-%m-%d-%H%M}.{files.ENDINGS[files.Format(run.format)]}"
 
 
@@ -130,7 +134,7 @@ def stream(run: ReportRun) -> Iterator[bytes]:
     What fails in the middle can't become an error any more, since the answer has begun. So a file that breaks off ends
     with a line that says so, and the run is not done.
     """
-    written, content = _Written(), None
+    written, content = Written(), None
     give_up = time.monotonic() + settings.EXPORT_SECONDS
     state, problem = State.FAILED, "It could not be read to its end."
     try:
@@ -157,7 +161,7 @@ def stream(run: ReportRun) -> Iterator[bytes]:
 def response(run: ReportRun) -> StreamingHttpResponse:
     """The file for a program, which can check it afterwards. Raises Busy."""
     try:
-        return _handed_over(run, stream(run))
+        return handed_over(run, stream(run))
     except Busy as error:
         ReportRun.objects.filter(pk=run.pk).update(state=State.FAILED, problem=str(error), ended_at=timezone.now())
         raise
@@ -175,16 +179,16 @@ def whole(run: ReportRun) -> StreamingHttpResponse:
         file.close()
         raise ExportError(f"The file could not be made. {run.problem} Export it again.")
     file.seek(0)
-    return _handed_over(run, _blocks_of(file), size=run.size)
+    return handed_over(run, blocks_of(file), size=run.size)
 
 
-def _blocks_of(file: IO[bytes]) -> Iterator[bytes]:
+def blocks_of(file: IO[bytes]) -> Iterator[bytes]:
     with file:
         while block := file.read(files.BLOCK):
             yield block
 
 
-def _handed_over(run: ReportRun, blocks: Iterator[bytes], size: int | None = None) -> StreamingHttpResponse:
+def handed_over(run: ReportRun, blocks: Iterator[bytes], size: int | None = None) -> StreamingHttpResponse:
     answer = StreamingHttpResponse(_Handing(blocks), content_type=files.CONTENT_TYPES[files.Format(run.format)])
     if size is not None:
         answer["Content-Length"] = str(size)
@@ -238,7 +242,7 @@ def _read(run: ReportRun, content: files.Content) -> Iterator[bytes]:
         yield from files.blocks(content, run.format, about)
 
 
-class _Written:
+class Written:
     """What a file's bytes come to."""
 
     def __init__(self) -> None:
@@ -253,7 +257,7 @@ class _Written:
         return self._digest.hexdigest()
 
 
-def _end(runs: Any, run: ReportRun, content: files.Content, written: _Written, state: str, problem: str = "") -> bool:
+def _end(runs: Any, run: ReportRun, content: files.Content, written: Written, state: str, problem: str = "") -> bool:
     """Write down how it ended. False where the run is no longer ours."""
     done = state == State.DONE
     ended = {
@@ -294,7 +298,7 @@ def _claim(now: dt.datetime) -> ReportRun | None:
 def _make(run: ReportRun) -> None:
     """Write the file of a claimed run. What fails is tried again by whoever comes next, a few times."""
     ours = ReportRun.objects.filter(pk=run.pk, claim=run.claim, state=State.RUNNING)
-    written, path, kept = _Written(), _path(run), False
+    written, path, kept = Written(), _path(run), False
     try:
         content = content_of(run)
         with (
@@ -388,7 +392,7 @@ def opened(run: ReportRun) -> BinaryIO:
 
 def download(run: ReportRun, user: User) -> StreamingHttpResponse:
     """A finished file, once more; that this person fetched it goes on record. Raises as ``opened``, and Busy."""
-    answer = _handed_over(run, _blocks_of(opened(run)), size=run.size)
+    answer = handed_over(run, blocks_of(opened(run)), size=run.size)
     Download.objects.create(run=run, user=user)
     return answer
 

@@ -23,12 +23,23 @@ PREFIX = "making-"
 ROWS_OF_A_SHEET = 1_048_575
 _NARROWEST, _WIDEST = 12, 40
 
-ENDINGS = {Format.CSV: "csv", Format.CSV_FOR_EXCEL: "csv", Format.XLSX: "xlsx", Format.JSON: "json"}
+# What rows are written as. Evidence packs, which are no rows, are PDF or ZIP (reporting.evidence_pack).
+TABLES = (Format.CSV, Format.CSV_FOR_EXCEL, Format.XLSX, Format.JSON)
+ENDINGS = {
+    Format.CSV: "csv",
+    Format.CSV_FOR_EXCEL: "csv",
+    Format.XLSX: "xlsx",
+    Format.JSON: "json",
+    Format.PDF: "pdf",
+    Format.ZIP: "zip",
+}
 CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
     Format.CSV_FOR_EXCEL: "text/csv; charset=utf-8",
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.JSON: "application/json",
+    Format.PDF: "application/pdf",
+    Format.ZIP: "application/zip",
 }
 
 
@@ -64,6 +75,7 @@ def blocks(content: Content, format: str, about: dict[str, Any]) -> Iterator[byt
             return _xlsx(content)
         case Format.JSON:
             return _json(content, about)
+    raise ValueError(f"{format} is no format of a table")
 
 
 def _csv(content: Content, begin: bytes) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from consent.admin.unfold import UnfoldAdminTextInputWidget, preformatted
 from consent.models import Evidence, LedgerEntry
 from consent.vocabulary import EntryKind, Scope
 
-_HAPPENED = {
+HAPPENED = {
     EntryKind.ASKED: "The contact was asked for consent.",
     EntryKind.CAPTURED: "Consent given elsewhere was recorded. It counts once the contact answers YES.",
     EntryKind.REQUEST_EXPIRED: "The contact did not answer the opt-in request in time.",
@@ -183,7 +183,7 @@ class LedgerEntryAdmin(ReadOnlyScreen, ContactScreen):
 
     @admin.display(description="in short")
     def happened(self, entry: LedgerEntry) -> str:
-        return _HAPPENED[EntryKind(entry.kind)]
+        return HAPPENED[EntryKind(entry.kind)]
 
     @admin.display(description="line", ordering="line", empty_value="None: it concerns the number")
     def shown_line(self, entry: LedgerEntry) -> str | None:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
 from consent.admin.numbers import hidden_from
-from consent.models import Line, User
+from consent.models import Contact, Line, User
 from consent.vocabulary import Channel, RequestKind, Status
 from reporting.funnel import By
 from reporting.models import ReportRun
@@ -30,11 +30,14 @@ def as_seen_by(run: ReportRun, user: User) -> dict[str, Any]:
 
 def in_words(run: ReportRun, user: User) -> SafeString:
     """One line for each filter."""
-    said = (
-        _snapshot(run.filters, may_see_search(run, user))
-        if run.report == ReportRun.Report.SNAPSHOT
-        else _funnel(run.filters)
-    )
+    said: Iterator[tuple[str, str]]
+    match ReportRun.Report(run.report):
+        case ReportRun.Report.SNAPSHOT:
+            said = _snapshot(run.filters, may_see_search(run, user))
+        case ReportRun.Report.FUNNEL:
+            said = _funnel(run.filters)
+        case ReportRun.Report.EVIDENCE:
+            said = _evidence(run.filters)
     rows = format_html_join("", "<li><strong>{}:</strong> {}</li>", said)
     return format_html("<ul>{}</ul>", rows)
 
@@ -59,6 +62,13 @@ def _funnel(chosen: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if "batch" in chosen:
         yield "Import batch", ", ".join(each or "none" for each in chosen["batch"])
     yield "Compared by", _labels(By, [chosen.get("by", By.LINE)])
+
+
+def _evidence(chosen: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    contact = Contact.objects.filter(uuid=chosen["contact"]).first()
+    yield "Contact", str(contact or chosen["contact"])
+    yield "Lines", _lines(chosen) if "line" in chosen else "every line"
+    yield "What it was for", chosen.get("reason") or "not said"
 
 
 def _lines(chosen: Mapping[str, Any]) -> str:

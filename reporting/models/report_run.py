@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from consent.models import Contact
 from consent.models.ledger import AuditRowError
 
 # How long a finished file can be fetched (PRODUCT "Screens" 5).
@@ -18,6 +19,10 @@ SILENCE = dt.timedelta(seconds=30)
 class ReportRunQuerySet(models.QuerySet["ReportRun"]):
     def delete(self) -> NoReturn:
         raise AuditRowError("What was exported stays on record.")
+
+    def evidence_of(self, contact: Contact) -> "ReportRunQuerySet":
+        """The evidence packs of a contact."""
+        return self.filter(report=ReportRun.Report.EVIDENCE, filters__contact=str(contact.uuid))
 
     def to_make(self, now: dt.datetime) -> "ReportRunQuerySet":
         """Files that a worker should make: nobody began, or who began is silent."""
@@ -52,12 +57,15 @@ class ReportRun(models.Model):
     class Report(models.TextChoices):
         SNAPSHOT = "snapshot", "Opt In & Out Snapshot"
         FUNNEL = "funnel", "Double opt-in funnel"
+        EVIDENCE = "evidence", "Evidence pack"
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
         CSV_FOR_EXCEL = "csv-excel", "CSV for Excel"
         XLSX = "xlsx", "Excel (XLSX)"
         JSON = "json", "JSON"
+        PDF = "pdf", "PDF"
+        ZIP = "zip", "ZIP"
 
     class Origin(models.TextChoices):
         ADMIN = "admin", "Admin"
@@ -104,6 +112,7 @@ class ReportRun(models.Model):
         permissions = [
             ("export_reports", "Can see and export the snapshot and the funnel"),
             ("download_any_export", "Can download what others exported"),
+            ("make_evidence_pack", "Can make evidence packs"),
         ]
         indexes = [
             models.Index(

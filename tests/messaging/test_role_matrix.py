@@ -40,6 +40,7 @@ VERBS: dict[str, str] = {
     "consent_contact_consent_file": "",  # there is no such file; tests of the files have their own
     "consent_contact_new_number": "o",
     "consent_contact_settle_number": "o",
+    "consent_contact_evidence": "o",
     "consent_donotcontact_look_up": "os",
     "consent_listimport_take": "o",
     "consent_listimport_query": "o",

@@ -13,7 +13,7 @@ from django.utils.dateparse import parse_datetime
 from consent import phones
 from consent.models import Line
 from consent.vocabulary import Channel, Status
-from reporting import exports
+from reporting import exports, files
 from reporting.models import ReportRun
 from reporting.snapshot import IN_AND_OUT, Filters, in_range
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--line", action="append", metavar="NUMBER", help="Can be repeated. Default: every line.")
-        parser.add_argument("--format", choices=ReportRun.Format.values, default=ReportRun.Format.CSV)
+        parser.add_argument("--format", choices=files.TABLES, default=ReportRun.Format.CSV)
         parser.add_argument("--status", action="append", choices=Status.values, help="Default: opted_in and opted_out.")
         parser.add_argument("--source", action="append", choices=Channel.values, help="Default: any.")
         parser.add_argument("--since-from", type=_moment, metavar="TIME", help="ISO 8601, like 2026-03-01T00:00:00Z.")
