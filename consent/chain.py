@@ -86,6 +86,59 @@ def hash_of_fragments(fragments: tuple[str, ...]) -> str:
     return hashlib.sha256(TAG + (_TEMPLATE % fragments).encode()).hexdigest()
 
 
+def stored_hash(
+    contact: str, line: str | None, actor: int | None, channel: str, evidence: str, kind: str, level: str,
+    occurred: str, previous: str, recorded: str, request_state: str, rule: str, scope: str, category: str, seq: int,
+    since: str | None, source: str, status_from: str, status_to: str, until: str | None, wording: str | None,
+) -> str:  # fmt: skip
+    """``entry_hash`` of the same entry, several times as fast, for verifying many.
+
+    Digests, times and uuids are text here, as JSON has them; the other words may be anything. It makes the very bytes
+    of ``canonical``; a property test holds them together. '' where a digest, a time or a uuid is none.
+    """
+    unquoted = f"{evidence}{previous}{occurred}{recorded}{since}{until}{wording}"
+    if '"' in unquoted or "\\" in unquoted:
+        return ""
+    q = _quoted
+    end = "" if until is None else f'"until":"{until}",'
+    text = (
+        f'{{"actor_id":{"null" if actor is None else actor},"channel":{q[channel]},"contact__uuid":"{contact}",'
+        f'"evidence_digest":"{evidence}","kind":{q[kind]},"level":{q[level]},"line__uuid":{_or_null(line)},'
+        f'"occurred_at":"{occurred}","previous_hash":"{previous}","recorded_at":"{recorded}",'
+        f'"request_state":{q[request_state]},"rule":{q[rule]},"scope":{q[scope]},"scope_category":{q[category]},'
+        f'"seq":{seq},"since":{_or_null(since)},"source":{q[source]},"status_from":{q[status_from]},'
+        f'"status_to":{q[status_to]},{end}"wording":{_or_null(wording)}}}'
+    )
+    return hashlib.sha256(TAG + text.encode()).hexdigest()
+
+
+def stored_evidence_digest(salt: bytes, stored: str) -> str:
+    """``evidence_digest`` of data that is read as JSON text in any order and spacing."""
+    data = json.loads(stored)
+    if type(data) is dict and all(type(value) is str for value in data.values()):
+        text = ",".join([f"{_quoted[key]}:{_quote(data[key])}" for key in sorted(data)])
+        return hashlib.sha256(bytes(salt) + f"{{{text}}}".encode()).hexdigest()
+    return evidence_digest(salt, data)
+
+
+class _Quoted(dict[str, str]):
+    """Words as JSON, kept: most columns of an entry hold one of a few."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) > 10_000:
+            self.clear()
+        self[word] = text = _quote(word)
+        return text
+
+
+_quote = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = _Quoted()
+
+
+def _or_null(text: str | None) -> str:
+    return "null" if text is None else f'"{text}"'
+
+
 def evidence_digest(salt: bytes, data: Mapping[str, Any]) -> str:
     return digest_of_canonical(salt, canonical(data))
 

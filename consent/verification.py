@@ -1,20 +1,23 @@
 """Prove the ledger against itself: chains, heads, evidence and the state table."""
 
 import datetime as dt
+import multiprocessing
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import islice
 from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import connection, connections, transaction
+from django.db.models import Exists, OuterRef
 
 from consent import chain
 from consent.ledger import REVOCATIONS
-from consent.models import Consent, Contact, DoNotContact, Evidence, LedgerEntry
+from consent.models import Consent, Contact, LedgerEntry
+from consent.stored import Row, Stored
 from consent.vocabulary import LEVEL_RANK, Channel, EntryKind, RequestState, Status
 
 
@@ -30,45 +33,56 @@ class Fault:
         return f"{self.contact} {self.seq} {self.what}"
 
 
-def verify() -> Iterator[Fault]:
-    """At most one fault per contact, in the order of contacts. Changes nothing.
+# So many contacts are read together; memory holds no more of them.
+_AT_ONCE = 500
+# From so many on it is worth to begin other processes.
+_MANY = 20 * _AT_ONCE
+
+Span = tuple[int, int]
+
+
+def verify(jobs: int = 1) -> Iterator[Fault]:
+    """At most one fault per contact, in the order of contacts. Changes nothing; memory doesn't grow with the ledger.
 
     Reads everything once while others go on writing; what seems not to fit is read again under the contact's lock
-    before it is reported. What it can't see: a chain that was rewritten from some entry to its end together with the
-    contact row by whoever owns the database. Only hashes kept elsewhere prove that.
+    before it is reported. Where there is much to read, ``jobs`` processes share it. What it can't see: a chain that was
+    rewritten from some entry to its end together with the contact row by whoever owns the database. Only hashes kept
+    elsewhere prove that (reporting.seals).
     """
-    chains = groupby(_entries(LedgerEntry.objects.all()).iterator(chunk_size=2000), key=itemgetter("contact_id"))
-    ahead = next(chains, None)
-    for contact in Contact.objects.order_by("pk").values_list("pk", flat=True).iterator():
-        while ahead and ahead[0] < contact:
-            ahead = next(chains, None)  # a contact that is gone; reported below
-        own: list[dict[str, Any]] = []
-        if ahead and ahead[0] == contact:
-            own = list(ahead[1])
-            ahead = next(chains, None)
-        if _first_fault(_head(contact), own) and (fault := _looked_at_again(contact)):
-            yield fault
+    for faults in _verified(_spans(), jobs):
+        yield from faults
     orphans = LedgerEntry.objects.filter(~Exists(Contact.objects.filter(pk=OuterRef("contact_id"))))
     for pk in orphans.order_by("contact_id").values_list("contact_id", flat=True).distinct():
         yield Fault(f"contact-{pk}", 0, "has entries, but the contact is gone")
 
 
-def _entries(rows: QuerySet[LedgerEntry]) -> QuerySet[LedgerEntry, dict[str, Any]]:
-    return rows.order_by("contact_id", "seq").values("id", "contact_id", "line_id", "hash", *chain.READ)
-
-
-_OF_CONTACT = ("ledger_seq", "ledger_head", "unreachable", "unreachable_since")
-
-
-def _head(contact_pk: int) -> dict[str, Any]:
-    return dict(Contact.objects.values("pk", "uuid", "number", *_OF_CONTACT).get(pk=contact_pk))
-
-
 def fault_of(contact_pk: int) -> Fault | None:
     """What does not fit in one contact's chain, as it is read now; None where all fits."""
-    head = _head(contact_pk)
-    fault = _first_fault(head, list(_entries(LedgerEntry.objects.filter(contact=contact_pk))))
-    return Fault(head["uuid"], *fault) if fault else None
+    return next(_misfits((contact_pk, contact_pk)), (contact_pk, None))[1]
+
+
+def _spans() -> list[Span]:
+    """The ids of the first and the last of so many contacts each, in order."""
+    found: list[Span] = []
+    pks = Contact.objects.order_by("pk").values_list("pk", flat=True).iterator()
+    while page := list(islice(pks, _AT_ONCE)):
+        found.append((page[0], page[-1]))
+    return found
+
+
+def _verified(spans: list[Span], jobs: int) -> Iterator[list[Fault]]:
+    if jobs == 1 or len(spans) * _AT_ONCE < _MANY:
+        yield from map(_faults, spans)
+        return
+    connections.close_all()  # or the processes would share them
+    if hasattr(connection, "close_pool"):
+        connection.close_pool()
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as processes:
+        yield from processes.map(_faults, spans)
+
+
+def _faults(span: Span) -> list[Fault]:
+    return [fault for pk, _ in _misfits(span) if (fault := _looked_at_again(pk))]
 
 
 def _looked_at_again(contact_pk: int) -> Fault | None:
@@ -77,7 +91,16 @@ def _looked_at_again(contact_pk: int) -> Fault | None:
         return fault_of(contact_pk)
 
 
-def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _misfits(span: Span) -> Iterator[tuple[int, Fault]]:
+    """Contacts where something does not fit, as they are read now, table after table."""
+    stored = Stored(*span)
+    for contact in stored.contacts:
+        entries = stored.entries.get(contact["id"], [])
+        if fault := _first_fault(contact, entries, stored):
+            yield contact["id"], Fault(UUID(contact["uuid"]), *fault)
+
+
+def _first_fault(contact: Row, entries: list[Row], stored: Stored) -> tuple[int, str] | None:
     previous, seq = "", 0
     for entry in entries:
         seq += 1
@@ -85,7 +108,7 @@ def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
             return seq, f"entry is missing (the next one found is {entry['seq']})"
         if entry["previous_hash"] != previous:
             return seq, "does not continue the entry before it"
-        if chain.entry_hash(entry) != entry["hash"]:
+        if entry["recomputed"] != entry["hash"]:
             return seq, "was changed after it was written"
         previous = entry["hash"]
     if contact["ledger_seq"] != seq:
@@ -93,22 +116,21 @@ def _first_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
     if contact["ledger_head"] != previous:
         return seq, "the contact's head is another hash"
     return (
-        _evidence_fault(entries)
-        or _state_fault(contact, entries)
-        or _list_fault(contact, entries)
+        _evidence_fault(entries, stored)
+        or _state_fault(contact, entries, stored)
+        or _list_fault(contact, entries, stored)
         or _reach_fault(contact, entries)
     )
 
 
-def _evidence_fault(entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _evidence_fault(entries: list[Row], stored: Stored) -> tuple[int, str] | None:
     named = {entry["evidence_digest"]: entry["seq"] for entry in reversed(entries) if entry["evidence_digest"]}
     erased = {entry["evidence_digest"] for entry in entries if entry["kind"] == EntryKind.EVIDENCE_ERASED}
-    kept = {row.digest: row for row in Evidence.objects.filter(digest__in=named)} if named else {}
     for digest, seq in sorted(named.items(), key=itemgetter(1)):
-        row = kept.get(digest)
-        if row is None and digest not in erased:
+        kept = stored.evidence.get(digest)
+        if kept is None and digest not in erased:
             return seq, "its evidence is gone without an erasure"
-        if row is not None and chain.evidence_digest(bytes(row.salt), row.data) != digest:
+        if kept is not None and chain.stored_evidence_digest(*kept) != digest:
             return seq, "its evidence was changed"
     return None
 
@@ -215,17 +237,17 @@ class Replayed:
         return ""
 
 
-def _list_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _list_fault(contact: Row, entries: list[Row], stored: Stored) -> tuple[int, str] | None:
     """The do-not-contact list says what the contact's last entry about it says."""
     about = [each for each in entries if each["kind"] in {EntryKind.DO_NOT_CONTACT, EntryKind.DO_NOT_CONTACT_LIFTED}]
     told = bool(about) and about[-1]["kind"] == EntryKind.DO_NOT_CONTACT
-    if told != DoNotContact.objects.matching(contact["number"]).exists():
+    if told != (contact["number"] in stored.listed):
         seq = about[-1]["seq"] if about else len(entries)
         return seq, f"the number should {'be' if told else 'not be'} on the do-not-contact list"
     return None
 
 
-def _reach_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _reach_fault(contact: Row, entries: list[Row]) -> tuple[int, str] | None:
     """Whether the number can be reached is what the contact's last entry about it says. What was noted before there
     were such entries has no time."""
     about = [each for each in entries if each["kind"] in {EntryKind.UNREACHABLE, EntryKind.REACHABLE}]
@@ -238,7 +260,7 @@ def _reach_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
     return None
 
 
-def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> tuple[int, str] | None:
+def _state_fault(contact: Row, entries: list[Row], stored: Stored) -> tuple[int, str] | None:
     lines: defaultdict[int, Replayed] = defaultdict(Replayed)
     for entry in entries:
         if entry["line_id"]:
@@ -246,7 +268,7 @@ def _state_fault(contact: Mapping[str, Any], entries: list[dict[str, Any]]) -> t
             told.follow(entry)
             if (told.since, told.source, told.until) != (entry["since"], entry["source"], entry["until"]):
                 return entry["seq"], "the state it says it left is not the one that the entries up to it tell"
-    for state in Consent.objects.filter(contact_id=contact["pk"]).order_by("line_id"):
+    for state in stored.consents.get(contact["id"], ()):
         told = lines.pop(state.line_id, Replayed(seq=len(entries)))
         if difference := told.differs_from(state):
             return told.seq, difference
