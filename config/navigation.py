@@ -155,6 +155,7 @@ SIDEBAR: list[dict[str, Any]] = [
             _page("Opt-in requests", "help_center", "consent.optinrequest"),
             _page("Sign-ups", "how_to_reg", "messaging.signup"),
             _page("Evidence", "folder_managed", "consent.evidence"),
+            _page("Seals", "verified", "reporting.seal"),
             {
                 "title": "Refused texts",
                 "icon": "cancel_schedule_send",

@@ -82,6 +82,7 @@ EVIDENCE_FONTS = env.list("EVIDENCE_FONTS", default=[])
 # How often a worker looks for lists of deactivated numbers that are not here yet. There is one a day.
 DEACTIVATED_SECONDS = env.float("DEACTIVATED_SECONDS", default=3600.0)
 RECONCILE_SECONDS = env.float("RECONCILE_SECONDS", default=60.0 if EMBEDDED else 300.0)
+SEAL_SECONDS = 300.0  # how often it is looked whether the day has its seal
 COUNT_SECONDS = 10.0 if EMBEDDED else 60.0  # how often the dashboard's figures are brought up to date
 
 # ---- the public web form ---------------------------------------------------------------------------------------------
@@ -92,6 +93,13 @@ TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=1 if PUBLIC_URL.startswith(
 # Sign-ups from one address in an hour, and of one number in a day.
 WEB_FORM_PER_ADDRESS = env.int("WEB_FORM_PER_ADDRESS", default=20)
 WEB_FORM_PER_NUMBER = env.int("WEB_FORM_PER_NUMBER", default=3)
+# ---- mail: for the daily seals alone --------------------------------------------------------------------------------
+
+SEAL_MAIL_TO = env.str("SEAL_MAIL_TO", default="")
+# consolemail:// writes mails into the log. Also smtp://, smtp+tls://user:password@host:587, smtp+ssl://
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default="optline@localhost")
+EMAIL_TIMEOUT = 20
 
 # ---- Django ---------------------------------------------------------------------------------------------------------
 
@@ -244,6 +252,7 @@ CELERY_TASK_ROUTES = {
     "messaging.tasks.send_due": {"queue": SEND_QUEUE},
     "messaging.tasks.send_bulk": {"queue": BULK_QUEUE},
     "messaging.tasks.import_waiting": {"queue": BULK_QUEUE},
+    "reporting.tasks.seal": {"queue": REPORTS_QUEUE},
     "reporting.tasks.make_reports": {"queue": REPORTS_QUEUE},
 }
 # Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.
@@ -262,6 +271,8 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": DEACTIVATED_SECONDS},
     },
     "reports": {"task": "reporting.tasks.make_reports", "schedule": COUNT_SECONDS, "options": _expires},
+    # Once a day; asked for oftener, so that a day on which nothing ran in the morning has its seal all the same.
+    "seal": {"task": "reporting.tasks.seal", "schedule": SEAL_SECONDS, "options": {"expires": SEAL_SECONDS}},
     "count": {"task": "reporting.tasks.count", "schedule": COUNT_SECONDS, "options": _expires},
 }
 CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"  # in memory: the schedule above is all there is

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any
 
 TAG = b"optline-1"
@@ -131,7 +132,7 @@ class _Quoted(dict[str, str]):
         return text
 
 
-_quote = json.JSONEncoder(ensure_ascii=False).encode
+_quote = encode_basestring  # in C, where there is C
 _quoted = _Quoted()
 
 

@@ -121,12 +121,17 @@ def median_seconds(work: Callable[[], object], runs: int = 5) -> float:
 
 def use_consents(contacts: int) -> None:
     """From now on the connection's database is one with so many contacts on each of five lines."""
+    use(str(contacts), lambda: _fill(contacts))
+
+
+def use(what: str, fill: Callable[[], None]) -> None:
+    """From now on the connection's database is the one that ``fill`` made, now or for an earlier benchmark."""
     from django.db import connection
     from django.db.migrations.loader import MigrationLoader
 
     leaves = MigrationLoader(None).graph.leaf_nodes()
     state = "_".join(name[:4] for app, name in sorted(leaves) if app in {"consent", "messaging", "reporting"})
-    name = f"{PREFIX}{contacts}_{state}"
+    name = f"{PREFIX}{what}_{state}"
     connection.close()
     if connection.settings_dict["OPTIONS"].get("pool"):
         connection.close_pool()
@@ -137,7 +142,7 @@ def use_consents(contacts: int) -> None:
             cursor.execute(f'CREATE DATABASE "{name}_new"')
     connection.settings_dict["NAME"] = name if there else f"{name}_new"
     if not there:
-        _fill(contacts)
+        fill()
         connection.close()
         connection.close_pool()
         with _admin() as cursor:

@@ -55,7 +55,7 @@ from messaging.models import (
     WebForm,
 )
 from messaging.models.review import Doubt
-from reporting.models import ReportRun
+from reporting.models import ReportRun, Seal
 from tests.make import (
     JANE,
     OMAR,
@@ -109,6 +109,7 @@ ACCESS: dict[type[Model], dict[str, str]] = {
     HeldBackRead: {"officer": LOOK, "superuser": LOOK},
     ImportBatch: {"officer": LOOK, "superuser": LOOK},
     ReportRun: {"officer": LOOK, "supervisor": LOOK, "superuser": LOOK},
+    Seal: {"officer": LOOK, "superuser": LOOK},
 }
 AUDIT = [
     Consent,
@@ -127,6 +128,7 @@ AUDIT = [
     ListImport,
     ScrubResult,
     ImportBatch,
+    Seal,
 ]
 
 
@@ -187,6 +189,7 @@ def people(db: None) -> dict[str, User]:
         headings=["Mobile"],
         touched_at=now,
     )
+    Seal.objects.create(number=1, day=now.date(), taken_at=now, up_to=0, chains=0, entries=0, sha256="0" * 64)
     _doubtful_texts(line, officer)
     return {
         "officer": officer,

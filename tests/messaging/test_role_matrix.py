@@ -18,7 +18,7 @@ from rest_framework.authtoken.models import Token, TokenProxy
 from consent.models import Contact, Line, User
 from messaging.models import Conversation, ImportBatch, Message, Receipt, Review, SavedText, Template
 from messaging.models.review import Doubt
-from reporting.models import ReportRun
+from reporting.models import ReportRun, Seal
 from tests.make import JANE, make_agent, make_line
 from tests.messaging.test_admin_access import ACCESS, _doubtful_texts, people  # noqa: F401  (a fixture)
 
@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "consent_contact_new_number": "o",
     "consent_contact_settle_number": "o",
     "consent_contact_evidence": "o",
+    "reporting_seal_download": "o",
     "consent_donotcontact_look_up": "os",
     "consent_listimport_take": "o",
     "consent_listimport_query": "o",
@@ -178,6 +179,8 @@ def arguments(name: str) -> list[Any]:
         return [text.pk]
     if name == "messaging_receipt_try_again":
         return [Receipt.objects.get(provider_id="SM1").pk]
+    if name == "reporting_seal_download":
+        return [Seal.objects.get().number]
     if name.startswith("reporting_run"):
         return [ReportRun.objects.get().uuid]
     if name.startswith("messaging_import") and name != "messaging_importbatch_new_import":
