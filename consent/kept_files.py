@@ -5,18 +5,24 @@ kept for people.
 """
 
 import hashlib
+import logging
 import os
 import re
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
 
 from consent.models import Contact, KeptFile, Line, User
+
+log = logging.getLogger(__name__)
 
 LARGEST = 5 * 1024 * 1024
 ENDINGS = {
@@ -150,6 +156,22 @@ def opened(row: KeptFile) -> BinaryIO:
         raise FileLost("This file is no longer what was kept: its SHA-256 differs from the one in the evidence.")
     file.seek(0)
     return file
+
+
+def erase(rows: QuerySet[KeptFile]) -> None:
+    """Forget these files. The rows stay without a name or a hash; the bytes go when the transaction has ended well."""
+    paths = [_path(row) for row in rows]
+    rows.update(name="erased", size=0, sha256="")
+    transaction.on_commit(partial(_remove, paths))
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:
+            # Whoever runs the install has to remove it by hand: its name says nothing, and the row still names it.
+            log.exception("an erased file could not be removed: %s", path.name)
 
 
 def _path(row: KeptFile) -> Path:

@@ -521,6 +521,11 @@ def erase_evidence(contact: Contact, digest: str, proof: Proof) -> None:
     evidence._raw_delete(evidence.db)  # the model refuses deletes; the trigger lets this one through
 
 
+def record_erasure(contact: Contact, proof: Proof) -> None:
+    """The contact was erased on lawful request (consent.erasure). This entry's evidence is what stays."""
+    _append_for_contact(contact, EntryKind.ERASED, proof, occurred_at=timezone.now())
+
+
 def _append(
     consent: Consent,
     kind: EntryKind,

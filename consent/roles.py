@@ -48,6 +48,7 @@ CONSENT_PERMISSIONS: Mapping[str, Sequence[str]] = {
         "consent.view_user",
         "consent.change_shown_name",
         "consent.lift_opt_out",
+        "consent.erase_contact",
         "consent.record_consent",
         "consent.record_revocation",
     ],

@@ -241,7 +241,9 @@ def _list_fault(contact: Row, entries: list[Row], stored: Stored) -> tuple[int, 
     """The do-not-contact list says what the contact's last entry about it says."""
     about = [each for each in entries if each["kind"] in {EntryKind.DO_NOT_CONTACT, EntryKind.DO_NOT_CONTACT_LIFTED}]
     told = bool(about) and about[-1]["kind"] == EntryKind.DO_NOT_CONTACT
-    if told != (contact["number"] in stored.listed):
+    # An entry without a number is that of somebody who was erased, perhaps under this number, in a chain of their own.
+    listed = stored.listed.get(contact["number"])
+    if (told and listed is None) or (not told and listed):
         seq = about[-1]["seq"] if about else len(entries)
         return seq, f"the number should {'be' if told else 'not be'} on the do-not-contact list"
     return None

@@ -138,6 +138,7 @@ class EntryKind(models.TextChoices):
     DO_NOT_CONTACT = "do_not_contact", "Put on the do-not-contact list"
     DO_NOT_CONTACT_LIFTED = "do_not_contact_lifted", "Taken off the do-not-contact list"
     EVIDENCE_ERASED = "evidence_erased", "Evidence erased"
+    ERASED = "erased", "Contact erased"
 
 
 REVOCATIONS = (EntryKind.OPTED_OUT, EntryKind.OPT_OUT_REPEATED, EntryKind.OPT_OUT_OUTDATED)

@@ -21,7 +21,7 @@ from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest
 from consent.remembered import Memory
 from consent.vocabulary import Channel, Level, LineKind, Mode, RequestKind, Scope, Status
-from messaging import automatic, bell, capture, facts, hearing, opt_in, provider, review, sign_ups, turns
+from messaging import automatic, bell, capture, erasure, facts, hearing, opt_in, provider, review, sign_ups, turns
 from messaging.keywords import Meaning, Reading
 from messaging.models import Conversation, Message, Receipt
 from messaging.models.message import Direction, MessageStatus
@@ -154,7 +154,9 @@ def _apply(receipt: Receipt, contact: Contact | None) -> None:
     receipt.error = ""
     receipt.needs_person = False
     receipt.save(update_fields=["settled_at", "outcome", "error", "needs_person"])
-    if receipt.kind == Receipt.Kind.STATUS:
+    if contact and erasure.is_erased(contact.number):
+        erasure.forget(receipt, contact)
+    elif receipt.kind == Receipt.Kind.STATUS:
         _settle_delivery(receipt)
     elif receipt.kind in _SIGN_UPS:
         assert contact is not None  # none is stored without a number that can be read
@@ -165,6 +167,8 @@ def _apply(receipt: Receipt, contact: Contact | None) -> None:
 
 def _let_go(contact: Contact) -> None:
     """The number's last receipt is settled: what was deferred for that reason is due."""
+    if contact.pk is None:
+        return  # it was made for a text from an erased number alone, and forgotten with it
     Message.objects.waiting().filter(
         conversation__contact=contact, status=S.DEFERRED, reason=gate.Reason.INBOUND_UNSETTLED
     ).update(status=S.QUEUED, not_before=None, reason="", reason_text="")

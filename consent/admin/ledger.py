@@ -42,6 +42,7 @@ HAPPENED = {
     EntryKind.DO_NOT_CONTACT: "The number was put on the do-not-contact list. Nothing at all goes to it.",
     EntryKind.DO_NOT_CONTACT_LIFTED: "The number was taken off the do-not-contact list. Its opt-outs stay.",
     EntryKind.EVIDENCE_ERASED: "Evidence was erased lawfully. This entry is what remains of it.",
+    EntryKind.ERASED: "The contact was erased on lawful request. The number is known by a keyed hash alone.",
 }
 _REACH = {
     Scope.LINE: "This line only.",

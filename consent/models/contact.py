@@ -90,6 +90,8 @@ class Contact(models.Model):
     unreachable_source = models.CharField(
         "unreachable according to", max_length=12, choices=FoundBy.choices, blank=True, db_default="", default=""
     )
+    # Since when nothing is known of them any more (consent.erasure); what stands for the number is none.
+    erased_at = models.DateTimeField(null=True, editable=False)
     created = models.DateTimeField(auto_now_add=True)
     # Where this contact's chain of ledger entries ends. Written by consent.ledger alone.
     ledger_seq = models.PositiveIntegerField(default=0, editable=False)
@@ -100,9 +102,10 @@ class Contact(models.Model):
     class Meta:
         ordering = ["-pk"]
         permissions = [("settle_number", "Can say whether a number is still the contact's")]
+        permissions = [("erase_contact", "Can erase a contact on lawful request")]
 
     def __str__(self) -> str:
-        return self.name or self.number
+        return f"Erased contact {self.pk}" if self.erased_at else self.name or self.number
 
     @property
     def name(self) -> str:

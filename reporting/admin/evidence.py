@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -15,7 +15,6 @@ from consent.admin.unfold import (
     action,
 )
 from consent.models import Contact, Line
-from messaging.admin.contact import ContactAdmin as MessagingContactAdmin
 from reporting import exports
 from reporting.evidence_pack import making
 from reporting.models import ReportRun
@@ -84,11 +83,3 @@ class EvidencePack(ContactScreen):
             "words of texts that are held back from agents; that you were given them is kept, as is that this pack "
             "was made.",
         )
-
-
-admin.site.unregister(Contact)
-
-
-@admin.register(Contact)
-class ContactAdmin(EvidencePack, MessagingContactAdmin):
-    actions_detail = [*MessagingContactAdmin.actions_detail, "evidence"]

@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "consent_contact_new_number": "o",
     "consent_contact_settle_number": "o",
     "consent_contact_evidence": "o",
+    "consent_contact_erase": "o",
     "reporting_seal_download": "o",
     "consent_donotcontact_look_up": "os",
     "consent_listimport_take": "o",
