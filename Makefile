@@ -73,7 +73,8 @@ pictures: setup ## Take the README's pictures anew from the example (needs Chrom
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -q -m browser tests/browser/take_pictures.py $(ARGS)
 
 # Each measures us and the limit in the same run; those of the database need PostgreSQL (DATABASE_URL=).
-BENCHMARKS := webhook settle classify_texts changelist dashboard snapshot_csv snapshot_xlsx snapshot_as_of snapshot_page
+BENCHMARKS := webhook settle send gate gate_bulk check_http check_bulk_http classify_texts changelist dashboard \
+	snapshot_csv snapshot_xlsx snapshot_as_of snapshot_page import_consents verify_ledger
 bench: setup ## Measure against the limits, on PostgreSQL, about fifteen minutes on a quiet machine (BENCHMARKS=)
 	@failed=0; for name in $(BENCHMARKS); do echo "== $$name"; \
 		DATA_DIR="$(SCRATCH)" $(BIN)/python -m tests.benchmarks.$$name || failed=1; done; \

@@ -165,8 +165,9 @@ def said(seal: Seal) -> str:
     """The seal as a short text, for a mail or a notebook."""
     return (
         f"Seal {seal.number} of {seal.day.isoformat()}\n\n{seal.sha256}\n\n"
-        f"It covers {seal.entries} ledger entries, up to entry {seal.up_to}; {seal.chains} contacts' chains grew since "
-        f"the seal before, {seal.previous or 'of which there is none'}.\n\n"
+        f"It covers {seal.entries} ledger entries, up to entry {seal.up_to}. "
+        f"{seal.chains} contacts' chains grew since the seal before.\n"
+        f"Hash of the seal before: {seal.previous or 'none, this is the first'}\n\n"
         "Keep it where nobody who runs Optline can change it. Should the ledger ever be doubted, the seal of this "
         "number has to have this hash still, and manage.py verify_ledger has to find that it fits. If the hash is "
         "another one, entries were rewritten or cut off since.\n"

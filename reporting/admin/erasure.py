@@ -51,6 +51,10 @@ class ErasureForm(forms.Form):
 class Erasure(ContactScreen):
     """What a contact's admin needs for it."""
 
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nothing is written again about somebody who was erased."""
+        return not (obj and obj.erased_at) and super().has_change_permission(request, obj)
+
     # By method, not by name: Unfold's system check would look a dotted name up in a database that may not be there yet.
     def has_erase_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         return signed_in(request).has_perm("consent.erase_contact")

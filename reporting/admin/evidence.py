@@ -25,11 +25,12 @@ Format = ReportRun.Format
 class PackForm(forms.Form):
     format = forms.ChoiceField(
         choices=[
-            (Format.ZIP, "ZIP: for machines and auditors, with the PDF, JSON, CSV, kept files and a checking program"),
+            (Format.ZIP, "ZIP: to be checked and kept"),
             (Format.PDF, "PDF: to be read"),
         ],
         initial=Format.ZIP,
         widget=UnfoldAdminRadioSelectWidget,
+        help_text="The ZIP holds the PDF too, with JSON, CSV, the kept files and a program that checks all of it.",
     )
     lines = forms.ModelMultipleChoiceField(
         Line.objects.order_by("name"),

@@ -237,6 +237,8 @@ def test_the_page(jane: Contact, olive: User, client: Any, django_capture_on_com
     assert b"The contact is erased" in answer.content and b"Erased contact" in answer.content
     for name in ("consent_contact_changelist", "consent_donotcontact_changelist", "messaging_conversation_changelist"):
         assert client.get(reverse(f"admin:{name}")).status_code == 200
+    page = reverse("admin:consent_contact_change", args=[jane.pk])
+    assert client.post(page, {"first_name": "Dulcinea"}).status_code == 403, "nothing is written again"
     conversation = Conversation.objects.get(contact=jane)
     assert client.get(reverse("admin:messaging_conversation_change", args=[conversation.pk])).status_code == 200
     assert client.get(reverse("admin:consent_contact_consent", args=[jane.pk])).status_code == 200
