@@ -10,7 +10,6 @@ import json
 import os
 import secrets
 import sys
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -151,12 +150,9 @@ def measure() -> Iterator[Figure]:
     yield Figure("verify_ledger_memory", gained, 60, 1.0, "MiB", "memory gained, limit 60 MiB")
     # The limit's bytes would be in the memory of forked processes too: they are made afterwards.
     ours = ground.median_seconds(lambda: list(verification.verify(jobs)), runs=3)
-    start = time.perf_counter()
-    one = (list(verification.verify()), time.perf_counter() - start)[1]
     given = list(_bytes())
     limit = ground.median_seconds(lambda: _hash_all(given), runs=3)
     yield Figure("verify_ledger", ours, limit, 4.0, "s", f"{ENTRIES:,} entries with {jobs} processes, limit SHA-256")
-    yield Figure("verify_ledger_one_process", one, limit, 8.0, "s", "the same with one process")
 
 
 if __name__ == "__main__":
