@@ -11,7 +11,7 @@ def install(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("consent", "0012_double_opt_in_switches"),
+        ("consent", "0011_line_pace"),
     ]
 
     operations = [
