@@ -17,7 +17,13 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AlterModelOptions(
             name="contact",
-            options={"ordering": ["-pk"], "permissions": [("erase_contact", "Can erase a contact on lawful request")]},
+            options={
+                "ordering": ["-pk"],
+                "permissions": [
+                    ("settle_number", "Can say whether a number is still the contact's"),
+                    ("erase_contact", "Can erase a contact on lawful request"),
+                ],
+            },
         ),
         migrations.AddField(
             model_name="contact",

@@ -101,8 +101,10 @@ class Contact(models.Model):
 
     class Meta:
         ordering = ["-pk"]
-        permissions = [("settle_number", "Can say whether a number is still the contact's")]
-        permissions = [("erase_contact", "Can erase a contact on lawful request")]
+        permissions = [
+            ("settle_number", "Can say whether a number is still the contact's"),
+            ("erase_contact", "Can erase a contact on lawful request"),
+        ]
 
     def __str__(self) -> str:
         return f"Erased contact {self.pk}" if self.erased_at else self.name or self.number
