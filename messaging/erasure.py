@@ -50,8 +50,9 @@ def forget(receipt: Receipt, contact: Contact) -> None:
     ``contact`` is the row that was locked for it; one that was made for that alone goes again.
     """
     Receipt.objects.filter(pk=receipt.pk).update(raw=b"", number="", error="")
-    if not (contact.ledger_seq or contact.conversations.exists() or contact.consents.exists()):
-        contact.delete()
+    rows = (contact.conversations, contact.consents, contact.sign_ups)
+    if not contact.ledger_seq and not any(each.exists() for each in rows):
+        Contact.objects.filter(pk=contact.pk).delete()
 
 
 def _end_what_waits(contact: Contact) -> None:
@@ -77,6 +78,7 @@ def _forget_words(contact: Contact) -> None:
         raw=b"", number="", error=""
     )
     Notice.objects.filter(conversation__contact=contact).update(text=ERASED)
+    contact.sign_ups.exclude(reason="").update(reason=ERASED)
     Review.objects.filter(conversation__contact=contact).exclude(reason="").update(reason=ERASED)
 
 
