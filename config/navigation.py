@@ -121,6 +121,18 @@ SIDEBAR: list[dict[str, Any]] = [
         "items": [
             _page("Organisation", "domain", "consent.organisation"),
             _page("Lines", "call", "consent.line"),
+            _page("Do not contact", "block", "consent.donotcontact"),
+            _page("Sending hours", "schedule", "consent.sendinghours"),
+            _page("Caps on texts", "speed", "consent.contactcap"),
+            _page("Holidays", "event_busy", "consent.holiday"),
+            _page("Implied consent", "hourglass_bottom", "consent.impliedconsentperiod"),
+            _page("Footer countries", "public", "messaging.footercountry"),
+            _page("Tags", "sell", "consent.tag"),
+        ],
+    },
+    {
+        "title": "Words",
+        "items": [
             _page("Templates", "edit_note", "messaging.template"),
             _page("Saved texts", "bookmark", "messaging.savedtext"),
             {
@@ -134,16 +146,15 @@ SIDEBAR: list[dict[str, Any]] = [
                 "permission": _may("messaging.view_keywordresponder"),
                 "active": lambda request: _tries_a_text(request),
             },
+        ],
+    },
+    {
+        "title": "Where consent comes from",
+        "items": [
             _page("Web forms", "web", "messaging.webform"),
             _page("Phone menus", "dialpad", "messaging.phonemenu"),
-            _page("Tags", "sell", "consent.tag"),
-            _page("Footer countries", "public", "messaging.footercountry"),
-            _page("Do not contact", "block", "consent.donotcontact"),
+            _page("Sign-ups", "how_to_reg", "messaging.signup"),
             _page("Imports", "upload_file", "messaging.importbatch"),
-            _page("Sending hours", "schedule", "consent.sendinghours"),
-            _page("Caps on texts", "speed", "consent.contactcap"),
-            _page("Holidays", "event_busy", "consent.holiday"),
-            _page("Implied consent", "hourglass_bottom", "consent.impliedconsentperiod"),
             _page("Imported lists", "playlist_add_check", "consent.listimport"),
             _page("Scrub results", "rule", "consent.scrubresult"),
         ],
@@ -153,7 +164,6 @@ SIDEBAR: list[dict[str, Any]] = [
         "items": [
             _page("Ledger", "menu_book", "consent.ledgerentry"),
             _page("Opt-in requests", "help_center", "consent.optinrequest"),
-            _page("Sign-ups", "how_to_reg", "messaging.signup"),
             _page("Evidence", "folder_managed", "consent.evidence"),
             _page("Seals", "verified", "reporting.seal"),
             {
