@@ -65,8 +65,9 @@ class Sender:
                 desk.start()
             try:
                 self._work_through()
-                self._wait_until(lambda: not self._under_way)
             finally:
+                # Also where the queue can't be read: what the provider answers is still to be written down.
+                self._wait_until(lambda: not self._under_way)
                 for _ in desks:
                     self._desk.put(None)
                 for desk in desks:
@@ -119,11 +120,12 @@ class Sender:
         try:
             if left and not turns.ending.is_set():
                 claimed = outbound.claim(conversation)
+            if claimed:
+                self._callers.submit(self._call, claimed, left - 1)
         except Exception as error:
             self._went_wrong(error)
-        if claimed:
-            self._callers.submit(self._call, claimed, left - 1)
-        else:
+            claimed = None
+        if not claimed:
             self._done(conversation)
 
     def _record(self, claimed: Claim, answer: Answer | None, left: int) -> None:
@@ -131,10 +133,11 @@ class Sender:
         go_on = False
         try:
             if answer:
-                go_on = outbound.record(claimed, answer)
+                taken = outbound.record(claimed, answer)
+                go_on = taken and left > 0 and departure.has_more(conversation, timezone.now())
         except Exception as error:
             self._went_wrong(error)
-        if go_on and left and departure.has_more(conversation, timezone.now()):
+        if go_on:
             self._claim(conversation, left)
         else:
             self._done(conversation)
