@@ -6,6 +6,7 @@ cost no look at each of them, however many they are.
 """
 
 import datetime as dt
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
@@ -23,6 +24,9 @@ S = MessageStatus
 # How many conversations are called together, of all lines: few, since an opt-out confirmation that comes in meanwhile
 # has five minutes to leave.
 PAGE = 100
+# What must leave within minutes and could not when it was called (its conversation was busy, or the provider turned it
+# away for a moment) is called again with the next page after so many seconds.
+CALLED_AGAIN_SECONDS = 1.0
 
 Place = tuple[dt.datetime, int]
 
@@ -41,9 +45,11 @@ def conversations(*, bulk: bool) -> Iterator[int]:
 
     Texts that come in meanwhile are called, too; of those that must leave within minutes, before each further page.
     """
-    last_urgent = 0
+    last_urgent, began = 0, time.monotonic()
     bookmarks: dict[int, _Bookmark] = {}
     while True:
+        if time.monotonic() - began >= CALLED_AGAIN_SECONDS:
+            last_urgent, began = 0, time.monotonic()
         while not bulk and (page := _urgent(last_urgent)):
             last_urgent = page[-1][0]
             yield from dict.fromkeys(conversation for _, conversation in page)

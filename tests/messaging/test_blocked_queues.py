@@ -49,6 +49,29 @@ def test_a_confirmation_that_comes_in_meanwhile_leaves_before_the_next_page(jane
 
 
 @pytest.mark.django_db
+def test_a_confirmation_that_could_not_leave_is_called_again_long_before_the_end_of_the_queue(
+    jane: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its conversation was busy, or the provider turned it away for a second; another one has left since."""
+    monkeypatch.setattr(queue, "CALLED_AGAIN_SECONDS", 0.0)
+    line = make_line(mode="disclaimer")
+    ann = make_agent(line)
+    for number in CROWD:
+        outbound.submit(line=line, to=number, body="hello", author=ann)
+    for number in (JANE, OMAR):
+        text_in(number, line, "STOP")
+    inbound.settle_waiting()
+    hers, his = Message.objects.filter(purpose="opt_out_confirmation").order_by("pk")
+    Message.objects.filter(pk=hers.pk).update(not_before=ago(hours=-1))
+    calls = queue.conversations(bulk=False)
+    assert next(calls) == his.conversation_id
+    Message.objects.filter(pk=his.pk).update(status="sent")
+    assert next(calls) not in {hers.conversation_id, his.conversation_id}
+    Message.objects.filter(pk=hers.pk).update(not_before=ago(seconds=1))
+    assert hers.conversation_id in list(itertools.islice(calls, PAGE))
+
+
+@pytest.mark.django_db
 def test_a_long_conversation_lets_others_have_their_turn(jane: Phone) -> None:
     line = make_line(mode="disclaimer")
     ann = make_agent(line)
