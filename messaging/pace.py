@@ -43,7 +43,7 @@ def until(line: Line, now: dt.datetime, text: Message | None = None, *, bulk: bo
     free_at = room.free_at(again=_counted_today(text, now))
     bulk = text.bulk if text else bulk
     if text and waits(text):
-        return max(free_at or now, now + SECOND) if bulk and somebody_waits(line) else free_at
+        return max(free_at or now, now + SECOND) if bulk and somebody_waits(line, now) else free_at
     behind, left = _last_before(line, text, bulk), room.left_today
     if behind is None and text is None and free_at is None and room.is_taken_by_the_queued(line):
         behind, left = now, left - room.texts()
@@ -95,8 +95,9 @@ def waits(text: Message) -> bool:
     return text.status == S.DEFERRED and text.reason == Reason.LINE_PACE
 
 
-def somebody_waits(line: Line) -> bool:
-    return Message.objects.paced().filter(line=line, bulk=False).exists()
+def somebody_waits(line: Line, now: dt.datetime) -> bool:
+    """True where a text that is no bulk text waits for nothing but its turn: bulk ones leave it theirs."""
+    return Message.objects.paced().filter(line=line, bulk=False).free_to_move(now).exists()
 
 
 def _last_before(line: Line, text: Message | None, bulk: bool) -> dt.datetime | None:

@@ -65,7 +65,7 @@ def conversations(*, bulk: bool) -> Iterator[int]:
 def next_turn(*, bulk: bool) -> dt.datetime | None:
     """When the next of the texts that wait for nothing but their turn may leave. None: there are none."""
     now = timezone.now()
-    waiting = Message.objects.paced().filter(line=OuterRef("pk"), bulk=bulk)
+    waiting = Message.objects.paced().filter(line=OuterRef("pk"), bulk=bulk).free_to_move(now)
     lines = Line.objects.filter(Exists(waiting)).order_by()
     return min((pace.look(line, now).free_at() or now for line in lines), default=None)
 
@@ -101,7 +101,7 @@ def _page(line: Line, bookmark: _Bookmark, now: dt.datetime, bulk: bool, most: i
         bookmark.queued = fresh[-1][0]
     found = [conversation for *_, conversation in woken] + [conversation for _, conversation in fresh]
     if line.has_a_pace:
-        most = 0 if bulk and pace.somebody_waits(line) else min(most, pace.look(line, now).texts() - len(found))
+        most = 0 if bulk and pace.somebody_waits(line, now) else min(most, pace.look(line, now).texts() - len(found))
     if most > 0:  # without a pace, too: it may just have been lifted
         paced = list(_behind(texts.paced(), bookmark.paced)[:most])
         if paced:

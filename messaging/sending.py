@@ -25,6 +25,8 @@ A_TURN = 5
 DESKS = 8
 # Where texts wait for their turn on a line, the queue is looked through again after so many seconds at least.
 SOONEST = 0.02
+# And so many where there is room, yet nothing left: whatever is in the way, to look at once would not help.
+NOT_AGAIN_SOONER = 1.0
 
 
 class Sender:
@@ -177,7 +179,8 @@ class Sender:
             self._alarm.cancel()
         if moment is None or turns.ending.is_set():
             return
-        seconds = max((moment - timezone.now()).total_seconds(), SOONEST)
+        seconds = (moment - timezone.now()).total_seconds()
+        seconds = max(seconds, SOONEST if self._calls or seconds > 0 else NOT_AGAIN_SOONER)
         if seconds < settings.SWEEP_SECONDS:  # or the sweep finds it
             self._alarm = threading.Timer(seconds, bell.ring_send_at_once, kwargs={"bulk": self._bulk})
             self._alarm.daemon = True

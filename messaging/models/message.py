@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from consent.gate import Purpose, Reason
 from consent.models import Line, OptInRequest
@@ -75,6 +75,17 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Texts that wait for nothing but their turn on the line. Their ``not_before`` is when that is expected, and
         keeps them from nothing where it comes sooner: others opted out, or an officer set a quicker pace."""
         return self.filter(status=S.DEFERRED, reason=Reason.LINE_PACE)
+
+    def free_to_move(self, now: dt.datetime) -> "MessageQuerySet":
+        """Those with nothing before them in their conversation that can't leave now and that nothing may overtake
+        (``outbound._next``), which may last until a person says what became of it."""
+        cannot_yet = Q(not_before__gt=now) | Q(status=S.DEFERRED, not_before=None)
+        put_off = Q(status=S.DEFERRED) & ~Q(reason=Reason.LINE_PACE) & cannot_yet
+        automatic = ~Q(purpose=Purpose.ORDINARY) & (Q(status=S.UNKNOWN) | put_off)
+        first = Q(place__lt=OuterRef("place")) & (Q(status=S.QUEUED, not_before__gt=now) | automatic)
+        there = Message.objects.outgoing().filter(conversation=OuterRef("conversation")).order_by()
+        in_the_way = there.filter(Q(status=S.SENDING) | (first & ~Q(purpose__in=DOES_NOT_WAIT)))
+        return self.filter(~Exists(in_the_way.filter(status__in=[S.QUEUED, S.DEFERRED, S.SENDING, S.UNKNOWN])))
 
     def in_order(self) -> "MessageQuerySet":
         return self.order_by("place", "pk")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.models import Line, User
-from messaging import outbound, pace, queue
+from messaging import outbound, pace, queue, sending
 from messaging.models import Message, Turnstile
 from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
@@ -334,6 +334,58 @@ def test_one_that_cannot_move_does_not_block_its_line(line: Line, clock: Clock, 
         clock.passes(seconds=1.1)
     assert Message.objects.filter(status="sent").count() == 3
     assert status(stuck) in {"queued", "deferred"}
+
+
+IN_THE_WAY = {
+    "of unknown fate": {"status": "unknown"},
+    "being sent": {"status": "sending"},
+    "turned away for now": {
+        "status": "queued",
+        "reason": "",
+        "not_before": dt.datetime(2026, 12, 1, 13, tzinfo=dt.UTC),
+    },
+    "put off to the morning": {
+        "status": "deferred",
+        "reason": "quiet_hours",
+        "not_before": dt.datetime(2026, 12, 2, tzinfo=dt.UTC),
+    },
+}
+
+
+@pytest.mark.parametrize("became", IN_THE_WAY.values(), ids=IN_THE_WAY.keys())
+def test_one_that_cannot_move_keeps_no_bell_ringing_and_no_bulk_waiting(
+    line: Line, clock: Clock, jane: Phone, became: dict[str, Any]
+) -> None:
+    """It may be days before a person says what became of the text before it."""
+    ann = make_agent(line)
+    make_opted_in(line, OMAR)
+    submit(ann, line, OMAR)
+    stuck = submit(ann, line)
+    assert (stuck.status, stuck.reason) == ("deferred", "line_pace")
+    Message.objects.filter(purpose="disclaimer_ours").update(**became)
+    send()
+    clock.passes(seconds=1.1)
+    assert queue.next_turn(bulk=False) is None
+    make_opted_in(line, CROWD[0])
+    bulk = submit(ann, line, CROWD[0], bulk=True)
+    send(bulk=True)
+    clock.passes(seconds=1.1)
+    send(bulk=True)
+    assert status(bulk) == "sent"
+    Message.objects.filter(purpose="disclaimer_ours").update(status="sent")
+    assert queue.next_turn(bulk=False) is not None
+
+
+def test_where_nothing_left_the_queue_is_not_looked_through_again_at_once(
+    line: Line, clock: Clock, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.SWEEP_SECONDS = 5.0
+    monkeypatch.setattr(queue, "next_turn", lambda *, bulk: timezone.now())
+    sender = sending.Sender(bulk=False)
+    sender.run()
+    assert sender._alarm is not None
+    sender._alarm.cancel()
+    assert sender._alarm.interval >= 0.5
 
 
 # ---- the estimate, pure ---------------------------------------------------------------------------------------------
