@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 
+from consent import clock
 from consent.models import Line
 from messaging import pace
 from messaging.models import Message
@@ -53,7 +53,7 @@ def conversations(*, bulk: bool) -> Iterator[int]:
         while not bulk and (page := _urgent(last_urgent)):
             last_urgent = page[-1][0]
             yield from dict.fromkeys(conversation for _, conversation in page)
-        now = timezone.now()
+        now = clock.database_now()
         lines = list(_lines(now, bulk))
         share = max(PAGE // max(len(lines), 1), 1)
         pages = [_page(line, bookmarks.setdefault(line.pk, _Bookmark()), now, bulk, share) for line in lines]
@@ -64,7 +64,7 @@ def conversations(*, bulk: bool) -> Iterator[int]:
 
 def next_turn(*, bulk: bool) -> dt.datetime | None:
     """When the next of the texts that wait for nothing but their turn may leave. None: there are none."""
-    now = timezone.now()
+    now = clock.database_now()
     waiting = Message.objects.paced().filter(line=OuterRef("pk"), bulk=bulk).free_to_move(now)
     lines = Line.objects.filter(Exists(waiting)).order_by()
     return min((pace.look(line, now).free_at() or now for line in lines), default=None)
@@ -72,7 +72,7 @@ def next_turn(*, bulk: bool) -> dt.datetime | None:
 
 def _urgent(after: int) -> list[tuple[int, int]]:
     """Ids of texts and their conversations."""
-    due = Message.objects.due(timezone.now()).filter(~_is_busy(), purpose__in=DOES_NOT_WAIT, pk__gt=after)
+    due = Message.objects.due(clock.database_now()).filter(~_is_busy(), purpose__in=DOES_NOT_WAIT, pk__gt=after)
     return list(due.order_by("pk").values_list("pk", "conversation")[:PAGE])
 
 

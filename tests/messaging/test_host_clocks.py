@@ -9,7 +9,7 @@ import time_machine
 from django.utils import timezone
 
 from consent.models import Line
-from messaging import inbound, outbound, tasks
+from messaging import inbound, outbound, queue, tasks
 from messaging.models import Conversation, Message
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, make_agent, make_line, make_opted_in
@@ -52,6 +52,15 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
 def send() -> None:
     for conversation in Conversation.objects.all():
         outbound.send_conversation(conversation.pk)
+
+
+def test_what_is_due_is_called(host: Host, line: Line, provider: FakeProvider) -> None:
+    """Also where every host is behind: else it would be an hour late."""
+    host.it_is(EIGHT - dt.timedelta(minutes=30))
+    text = outbound.submit(line=line, to=JANE, body="Your order is ready", author=make_agent(line))
+    assert list(queue.conversations(bulk=False)) == []
+    host.it_is(EIGHT + dt.timedelta(seconds=1))
+    assert list(queue.conversations(bulk=False)) == [text.conversation_id]
 
 
 @pytest.fixture
