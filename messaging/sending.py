@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.utils import timezone
 
+from consent import clock
 from messaging import bell, departure, outbound, queue, turns
 from messaging.outbound import Answer, Claim
 
@@ -118,17 +119,25 @@ class Sender:
             connections.close_all()
 
     def _claim(self, conversation: int, left: int) -> None:
-        claimed = None
+        called = False
         try:
-            if left and not turns.ending.is_set():
-                claimed = outbound.claim(conversation)
-            if claimed:
-                self._callers.submit(self._call, claimed, left - 1)
+            if left and not turns.ending.is_set() and (claimed := outbound.claim(conversation)):
+                called = self._hand_over(claimed, left - 1)
         except Exception as error:
             self._went_wrong(error)
-            claimed = None
-        if not claimed:
+        if not called:
             self._done(conversation)
+
+    def _hand_over(self, claimed: Claim, left: int) -> bool:
+        """To a caller. False where there are none any more: the interpreter ends under a worker that runs in a thread
+        of a serving process, which nobody tells (``turns.ending``). The text waits for the next process."""
+        try:
+            self._callers.submit(self._call, claimed, left)
+        except RuntimeError:
+            turns.ending.set()
+            outbound.give_back(claimed.message)
+            return False
+        return True
 
     def _record(self, claimed: Claim, answer: Answer | None, left: int) -> None:
         conversation = claimed.message.conversation.pk
@@ -179,7 +188,7 @@ class Sender:
             self._alarm.cancel()
         if moment is None or turns.ending.is_set():
             return
-        seconds = (moment - timezone.now()).total_seconds()
+        seconds = (moment - clock.database_now()).total_seconds()
         seconds = max(seconds, SOONEST if self._calls or seconds > 0 else NOT_AGAIN_SOONER)
         if seconds < settings.SWEEP_SECONDS:  # or the sweep finds it
             self._alarm = threading.Timer(seconds, bell.ring_send_at_once, kwargs={"bulk": self._bulk})
