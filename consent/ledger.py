@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from consent import barrier, bulk, entries
@@ -475,9 +475,23 @@ def add_do_not_contact(contact: Contact, proof: Proof, *, reason: str) -> DoNotC
 
 
 def lift_do_not_contact(contact: Contact, proof: Proof) -> None:
-    """Take the number off the list. What it opted out of stays opted out."""
-    if DoNotContact.objects.matching(contact.number).delete()[0]:
+    """Take the number off the list. What it opted out of stays opted out, also where it was erased since."""
+    listed = DoNotContact.objects.matching(contact.number)
+    erased = list(_erased_under(contact.number)) if listed.filter(number=None).exists() else []
+    if listed.delete()[0]:
         _append_for_contact(contact, EntryKind.DO_NOT_CONTACT_LIFTED, proof, occurred_at=timezone.now())
+        for before in erased:  # their chains have ended, so nobody needs their locks
+            copy_opt_outs(before, contact, replace(proof, rule="erased number"))
+
+
+def _erased_under(number: str) -> QuerySet[Contact]:
+    """The contacts that had this number when they were erased, as the entries of their erasures tell."""
+    entries = LedgerEntry.objects.filter(kind=EntryKind.ERASED)
+    told = Evidence.objects.filter(
+        digest__in=entries.values("evidence_digest"), data__suppressed_as=suppression_digest(number)
+    )
+    named = entries.filter(evidence_digest__in=told.values("digest"))
+    return Contact.objects.filter(pk__in=named.values("contact")).order_by("pk")
 
 
 # ---- lines ----------------------------------------------------------------------------------------------------------

@@ -3,7 +3,8 @@
 A text from such a number is forgotten when it is settled: neither its words nor its number stay, nobody is shown it,
 and nothing is answered, whatever it says. A STOP has nothing left to stop. A START brings nobody back either, since the
 do-not-contact list is above every keyword, for everybody on it; who wants to be texted again tells the company, and an
-officer takes the number off the list, from where it begins anew as a contact that nobody knows.
+officer takes the number off the list, from where it begins anew as a contact of whom nothing is known but what they
+opted out of.
 """
 
 from django.contrib.admin.models import LogEntry

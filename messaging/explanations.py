@@ -20,6 +20,7 @@ _SENTENCES = {
     "key": "They pressed {word} in the phone menu, which stops all texts.",
     "import": "It stood in a list that was imported.",
     "old number": "It was said with their old number and copied to this one.",
+    "erased number": "It was said with this number before the contact was erased, and holds for whoever has it now.",
 }
 _ROUTES = {
     "call": "in a call",
