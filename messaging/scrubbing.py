@@ -4,7 +4,7 @@ import datetime as dt
 
 from django.db import transaction
 
-from consent.models import ListImport, ScrubResult, User
+from consent.models import DoNotContact, ListImport, ScrubResult, User
 from consent.vocabulary import NumberList
 from messaging.number_files import File, FileError, in_pages
 
@@ -17,8 +17,8 @@ def take(file: File, kind: NumberList, *, as_of: dt.date, name: str, by: User | 
     """Note for each number whether it is on the list. A row without an answer means that it is.
 
     All of it or nothing. Of two lists of a kind the one with the later day counts, whichever is imported first; of the
-    same day the one imported last. A number that the list does not name keeps what an earlier one said. Raises
-    FileError where a row says that nothing is known.
+    same day the one imported last. A number that the list does not name keeps what an earlier one said; one that
+    was erased is not written down again. Raises FileError where a row says that nothing is known.
     """
     if any(row.answer == "no_data" for row in file.rows):
         raise FileError("A number is on the list or not: “no data” is no answer here. Take those rows out.")
@@ -39,11 +39,12 @@ def take(file: File, kind: NumberList, *, as_of: dt.date, name: str, by: User | 
                     "number", flat=True
                 )
             )
+            passed_over = newer | DoNotContact.objects.erased(numbers)
             ScrubResult.objects.bulk_create(
                 (
                     ScrubResult(kind=kind, number=number, listed=said[number], as_of=as_of, batch=batch)
                     for number in numbers
-                    if number not in newer
+                    if number not in passed_over
                 ),
                 update_conflicts=True,
                 unique_fields=["number", "kind"],

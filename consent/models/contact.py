@@ -162,6 +162,12 @@ class DoNotContactQuerySet(models.QuerySet["DoNotContact"]):
     def matching(self, number: str) -> "DoNotContactQuerySet":
         return self.filter(models.Q(number=number) | models.Q(digest=suppression_digest(number)))
 
+    def erased(self, numbers: Collection[str]) -> set[str]:
+        """Those of these numbers that are on the list by their hash alone."""
+        digests = {suppression_digest(number): number for number in numbers}
+        unnamed = self.filter(number=None, digest__among=digests)
+        return {digests[digest] for digest in unnamed.values_list("digest", flat=True)}
+
     def listed(self, numbers: Collection[str]) -> set[str]:
         """Those of these numbers that are on the list, erased ones too."""
         if not numbers or not self.exists():

@@ -10,9 +10,9 @@ from django.urls import reverse
 
 from consent import ledger, verification
 from consent.ledger import Proof
-from consent.models import Contact, Line, User
-from consent.vocabulary import Channel, Status
-from messaging import number_files, reassigned
+from consent.models import Contact, Line, ScrubResult, User
+from consent.vocabulary import Channel, NumberList, Status
+from messaging import number_files, reassigned, scrubbing
 from messaging.models import Receipt, SignUp
 from reporting import erasure
 from tests.fake_provider import FakeProvider
@@ -119,3 +119,13 @@ def test_a_line_that_is_made_after_an_erasure(
     take_off_the_list(olive)
     assert standing(later)[0] == Status.OPTED_OUT
     assert list(verification.verify()) == []
+
+
+def test_lists_do_not_bring_the_number_back(line: Line, olive: User, django_capture_on_commit_callbacks: Any) -> None:
+    say(JANE, line, "Hello")
+    erase(olive, django_capture_on_commit_callbacks)
+    file = number_files.read(f"{JANE}\n{OMAR}\n".encode(), answers=False)
+    scrubbing.take(file, NumberList.DO_NOT_CALL, as_of=dt.date(2026, 1, 1), name="list.csv", by=olive)
+    assert list(ScrubResult.objects.values_list("number", flat=True)) == [OMAR]
+    imported(uploaded(f"Mobile\n{JANE}\n{OMAR}\n", olive), line)
+    assert JANE not in everything_stored()
