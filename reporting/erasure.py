@@ -1,4 +1,5 @@
-"""Erasing a contact, with the traces that reports leave: what somebody looked for may be a name or a number."""
+"""Erasing a contact, with the traces that reports leave: what somebody looked for, or why they made an evidence pack,
+may hold a name or a number."""
 
 from django.db import transaction
 
@@ -16,9 +17,19 @@ def erase(contact: Contact, *, by: User, reason: str) -> None:
     with transaction.atomic():
         known = Contact.objects.get(pk=contact.pk)  # what was shown may be masked
         erasure.erase(known.pk, by=by, reason=reason)
-        names = {name.casefold() for name in (known.first_name, known.last_name, known.name) if name}
         for run in ReportRun.objects.filter(filters__has_key="search"):
-            searched = str(run.filters["search"])
-            digits = "".join(char for char in searched if char.isdecimal())
-            if searched.casefold().strip() in names or (len(digits) >= 4 and digits in known.number):
+            if _is_about(known, str(run.filters["search"])):
                 ReportRun.objects.filter(pk=run.pk).update(filters={**run.filters, "search": ERASED})
+        for run in ReportRun.objects.evidence_of(known):
+            if run.filters.get("reason"):
+                ReportRun.objects.filter(pk=run.pk).update(filters={**run.filters, "reason": ERASED})
+
+
+def _is_about(contact: Contact, searched: str) -> bool:
+    """Whether a part of their name or number stands in it. In doubt it does: nobody needs an old search."""
+    words = searched.casefold().strip()
+    names = [name.casefold() for name in (contact.first_name, contact.last_name) if name]
+    if any(name in words for name in names) or (len(words) >= 3 and words in contact.name.casefold()):
+        return True
+    digits = "".join(char for char in searched if char.isdecimal())
+    return len(digits) >= 4 and (digits in contact.number or contact.number[2:] in digits)

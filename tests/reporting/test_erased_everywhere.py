@@ -15,11 +15,13 @@ from consent.vocabulary import Channel, NumberList, Status
 from messaging import number_files, reassigned, scrubbing
 from messaging.models import Receipt, SignUp
 from reporting import erasure
+from reporting.models import ReportRun
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, OMAR, make_line, make_officer
 from tests.messaging.test_import_batches import imported, uploaded
 from tests.phone_menu.test_calls import Call, make_menu
 from tests.reporting.test_erasure import everything_stored
+from tests.reporting.test_evidence_pack import made
 from tests.web_form.visitor import Visitor, make_form
 from tests.world import Phone, say, standing, work
 
@@ -129,3 +131,21 @@ def test_lists_do_not_bring_the_number_back(line: Line, olive: User, django_capt
     assert list(ScrubResult.objects.values_list("number", flat=True)) == [OMAR]
     imported(uploaded(f"Mobile\n{JANE}\n{OMAR}\n", olive), line)
     assert JANE not in everything_stored()
+
+
+def test_why_packs_were_made_and_what_was_searched_for(
+    line: Line, olive: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    say(JANE, line, "Hello")
+    contact = Contact.objects.get(number=JANE)
+    Contact.objects.filter(pk=contact.pk).update(first_name="Dulcinea", last_name="Quixote")
+    run, _ = made(contact)
+    ReportRun.objects.filter(pk=run.pk).update(filters={**run.filters, "reason": "Complaint of Mrs. Quixote"})
+    for searched in ("dulci", "Quixote ", "Mrs. Quixote", "Harbor"):
+        ReportRun.objects.create(
+            report="snapshot", format="csv", origin="admin", created=run.created, state="done",
+            filters={"search": searched},
+        )  # fmt: skip
+    erase(olive, django_capture_on_commit_callbacks)
+    stored = everything_stored().casefold()
+    assert "quixote" not in stored and "dulci" not in stored and "harbor" in stored
