@@ -410,6 +410,9 @@ class _Import(_Work):
 
 def tidy(now: dt.datetime) -> None:
     """Remove files that were kept for long enough or are nobody's."""
-    ImportBatch.objects.to_remove(now).update(file_removed_at=now)
+    over = list(ImportBatch.objects.to_remove(now).values_list("pk", flat=True))
+    # Its reasons quote what stood in the cells; how many rows were refused for which reason stays with the batch.
+    ImportChunk.objects.filter(batch__in=over).exclude(refused=[]).update(refused=[])
+    ImportBatch.objects.to_remove(now).filter(pk__in=over).update(file_removed_at=now)
     there = ImportBatch.objects.filter(file_removed_at=None).values_list("uuid", flat=True)
     kept.tidy({each.hex for each in there})

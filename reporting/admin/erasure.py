@@ -16,8 +16,9 @@ _WHAT_HAPPENS = (
     "On lawful request only; nobody can undo it. Their name, number and tags, the words of all texts, all evidence and "
     "its files are erased. What stays: the ledger's entries, which hold no personal data and still verify; when there "
     "were texts; and a keyed hash of the number, so that nothing goes to it ever again and no import brings it back. "
-    "If it may be needed in a dispute, make the evidence pack first. Not reached: exports of the last seven days, "
-    "evidence packs that were taken, backups, evidence about another number of theirs, and what the provider keeps."
+    "If it may be needed in a dispute, make the evidence pack first. Not reached: exports and imported files of the "
+    "last seven days, evidence packs that were taken, backups, evidence about another number of theirs, and what the "
+    "provider keeps."
 )
 
 

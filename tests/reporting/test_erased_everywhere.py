@@ -13,7 +13,8 @@ from consent.ledger import Proof
 from consent.models import Contact, Line, ScrubResult, User
 from consent.vocabulary import Channel, NumberList, Status
 from messaging import number_files, reassigned, scrubbing
-from messaging.models import Receipt, SignUp
+from messaging.importing import batches
+from messaging.models import ImportBatch, ImportChunk, Receipt, SignUp
 from reporting import erasure
 from reporting.models import ReportRun
 from tests.fake_provider import FakeProvider
@@ -149,3 +150,13 @@ def test_why_packs_were_made_and_what_was_searched_for(
     erase(olive, django_capture_on_commit_callbacks)
     stored = everything_stored().casefold()
     assert "quixote" not in stored and "dulci" not in stored and "harbor" in stored
+
+
+def test_refused_rows_are_forgotten_with_their_file(line: Line, olive: User) -> None:
+    batch = imported(uploaded(f"Mobile,Status\n{OMAR},{JANE}\n", olive), line, what="both")
+    assert JANE in str(list(ImportChunk.objects.values_list("refused", flat=True)))
+    ImportBatch.objects.update(touched_at=batch.touched_at - dt.timedelta(days=8))
+    batches.tidy(batch.touched_at)
+    batch.refresh_from_db()
+    assert batch.file_removed_at and batch.refusals == {"status": 1}, "how many, and why, stays"
+    assert JANE not in str(list(ImportChunk.objects.values_list("refused", flat=True)))
