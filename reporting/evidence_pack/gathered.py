@@ -20,8 +20,19 @@ from reporting.evidence_pack.latency import AfterStop
 from reporting.models import ReportRun
 
 # Where evidence says from which place somebody acted (PRODUCT "Capture channels").
-_PLACES = {"ip": "IP address", "user_agent": "browser", "address": "page", "call_id": "call", "client": "client"}
-_QUOTED = ("text", "words", "proof", "prompt", "wording", "disclosure")
+_PLACES = {
+    "address": "IP address",
+    "user_agent": "browser",
+    "url": "page",
+    "framed_in": "came from",
+    "call": "call",
+    "digits": "key",
+    "client": "client",
+    "import": "import",
+    "file_name": "file",
+    "row": "row",
+}
+_QUOTED = ("text", "words", "proof", "page", "prompt", "wording", "disclosure")
 
 
 @dataclass(frozen=True)

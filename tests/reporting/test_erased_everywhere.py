@@ -2,6 +2,7 @@
 STOP of theirs holds all the same, and every page still opens."""
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tests.make import JANE, OMAR, make_line, make_officer
 from tests.messaging.test_import_batches import imported, uploaded
 from tests.phone_menu.test_calls import Call, make_menu
 from tests.reporting.test_erasure import everything_stored
-from tests.reporting.test_evidence_pack import made
+from tests.reporting.test_evidence_pack import made, members
 from tests.web_form.visitor import Visitor, make_form
 from tests.world import Phone, say, standing, work
 
@@ -160,3 +161,12 @@ def test_refused_rows_are_forgotten_with_their_file(line: Line, olive: User) -> 
     batch.refresh_from_db()
     assert batch.file_removed_at and batch.refusals == {"status": 1}, "how many, and why, stays"
     assert JANE not in str(list(ImportChunk.objects.values_list("refused", flat=True)))
+
+
+def test_a_pack_tells_what_proves_a_sign_up(line: Line) -> None:
+    Visitor(**{"User-Agent": "Firefox 9"}).signs_up()
+    work()
+    files = members(made(Contact.objects.get(number=JANE))[1])
+    [entry] = [event for event in json.loads(files["pack.json"])["events"] if event.get("entry") == "opted_in"]
+    assert "IP address 198.51.100.7" in entry["where"] and "/sign-up/harbor/" in entry["where"]
+    assert "[ ] I agree" in entry["words"]
