@@ -16,6 +16,8 @@ from typing import TypeVar
 from consent import phones
 
 LARGEST = 50 * 1024 * 1024
+# What fits into the memory of a small server, read whole.
+MOST_ROWS = 1_000_000
 MOST_ERRORS = 10
 T = TypeVar("T")
 _LONGEST_FIELD = 200
@@ -37,7 +39,7 @@ class FileError(ValueError):
         self.errors = errors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """``answer``: yes, no or no_data; None where the file has no such column."""
 
@@ -63,35 +65,45 @@ def read(content: bytes, *, answers: bool) -> File:
     if b"\0" in content:
         raise FileError("This is not a text file. Save it as CSV (UTF-8) and choose it again.")
     text = content.decode("utf-8-sig", "replace")
-    try:
-        lines = list(csv.reader(io.StringIO(text, newline="")))
-    except csv.Error as error:
-        raise FileError(f"This is not a CSV file: {error}. Save it as CSV (UTF-8) and choose it again.") from None
-    filled = [(at, [cell.strip() for cell in cells]) for at, cells in enumerate(lines, 1) if any(map(str.strip, cells))]
-    if not filled:
+    _, first = next(_filled(text), (0, []))
+    if not first:
         raise FileError("The file is empty.")
-    columns = _headings(filled[0][1])
-    if columns:
-        filled = filled[1:]
-    else:
+    columns = _headings(first)
+    begin = 1 if columns else 0
+    if not columns:
         columns = dict(zip(("number", "date", "answer"), range(3), strict=True))
-        if max(len(cells) for _, cells in filled) == 2 and not answers:
+        if not answers and max(len(cells) for _, cells in _filled(text)) == 2:
             columns = {"number": 0, "answer": 1}
     if answers and len(columns) < 3:
         raise FileError("The columns number, date and answer are needed. Their headings are in the first row.")
     errors: list[str] = []
+    wrong = 0
     rows = []
-    for at, cells in filled:
+    for at, cells in islice(_filled(text), begin, None):
         try:
             rows.append(_row(cells, columns, answers))
         except ValueError as error:
-            errors.append(f"Row {at}: {error}")
+            wrong += 1
+            if wrong <= MOST_ERRORS:
+                errors.append(f"Row {at}: {error}")
+        if len(rows) + wrong > MOST_ROWS:
+            raise FileError(f"The file has more than {MOST_ROWS:,} rows. Split it.")
     if errors:
-        more = f"And {len(errors) - MOST_ERRORS} more rows." if len(errors) > MOST_ERRORS else ""
-        raise FileError(*errors[:MOST_ERRORS], *([more] if more else []))
+        more = f"And {wrong - MOST_ERRORS} more rows." if wrong > MOST_ERRORS else ""
+        raise FileError(*errors, *([more] if more else []))
     if not rows:
         raise FileError("The file has headings, but no rows.")
     return File(hashlib.sha256(content).hexdigest(), rows)
+
+
+def _filled(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows that are not empty, numbered from 1 with those that are, one at a time. Raises FileError."""
+    try:
+        for at, cells in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
+            if any(map(str.strip, cells)):
+                yield at, [cell.strip() for cell in cells]
+    except csv.Error as error:
+        raise FileError(f"This is not a CSV file: {error}. Save it as CSV (UTF-8) and choose it again.") from None
 
 
 def _headings(cells: list[str]) -> dict[str, int]:

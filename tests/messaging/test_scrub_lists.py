@@ -1,6 +1,7 @@
 """Lists that marketing texts are matched against: the files, what the newest says, what the gate makes of it."""
 
 import datetime as dt
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,25 @@ def take(kind: NumberList, text: str, day: dt.date = DAY) -> ListImport:
 
 
 # ---- files ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("junk", [b"\n", b"x\n", b" ,\n"])
+def test_a_file_of_nothing_fills_no_memory(junk: bytes) -> None:
+    content = b"number\n" + junk * 20_000
+    tracemalloc.start()
+    try:
+        with pytest.raises(FileError):
+            number_files.read(content, answers=False)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_rows_than_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(number_files, "MOST_ROWS", 2)
+    assert len(number_files.read(b"2065550142\n" * 2, answers=False).rows) == 2
+    with pytest.raises(FileError, match="more than 2 rows"):
+        number_files.read(b"2065550142\n" * 3, answers=False)
 
 
 @pytest.mark.parametrize(
