@@ -33,6 +33,8 @@ MOST_ROWS = 1_048_576  # of a sheet
 # What a workbook holds besides its sheets is read into memory as a whole.
 LARGEST_PART = 96 * 1024 * 1024
 LARGEST_SHEET = 1024 * 1024 * 1024
+# Of a row's XML in bytes: openpyxl reads a row whole, whatever stands in it.
+LARGEST_ROW = 2 * 1024 * 1024
 _DELIMITERS = ",;\t|"
 _BOMS = [
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -163,6 +165,9 @@ def _check_workbook(path: Path) -> None:
                 if part.filename.endswith((".xml", ".rels")):
                     with archive.open(part) as file:
                         _refuse_entities(file)
+                if part.filename.startswith("xl/worksheets/"):
+                    with archive.open(part) as file:
+                        _refuse_endless_rows(file)
     except SheetError:
         raise
     except (*_BROKEN, ExpatError) as error:
@@ -189,6 +194,23 @@ def _refuse_entities(file: IO[bytes]) -> None:
             parser.Parse(block)
     except _Begun:
         pass
+
+
+def _refuse_endless_rows(file: IO[bytes]) -> None:
+    """A megabyte of ZIP may unpack to one row, or one cell, as large as a whole sheet may be."""
+    parser, read, behind = ParserCreate(), 0, 0
+
+    def ended(name: str) -> None:
+        nonlocal behind
+        if name.endswith("row"):
+            behind = parser.CurrentByteIndex
+
+    parser.EndElementHandler = ended
+    while block := file.read(1 << 16):
+        parser.Parse(block)
+        read += len(block)
+        if read - behind > LARGEST_ROW:
+            raise SheetError("A row of this workbook is too large. Save it as CSV UTF-8 instead.")
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

@@ -175,3 +175,28 @@ def test_anything_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, c
     numbers = [row.number for row in found]
     assert numbers == sorted(set(numbers))
     assert not any("\0" in cell for row in found for cell in row.cells)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        b"<row><c t='inlineStr'><is><t>" + b"A" * 3_000_000 + b"</t></is></c></row>",
+        b"<row>" + b"<c/>" * 750_000 + b"</row>",
+        b"<row><c t='" + b"A" * 3_000_000 + b"'/></row>",
+        b"<row/><!--" + b"A" * 3_000_000 + b"-->",
+    ],
+)
+def test_a_row_as_large_as_a_sheet_is_refused_before_it_is_read(inside: bytes, tmp_path: Path) -> None:
+    book = io.BytesIO()
+    openpyxl.Workbook().save(book)
+    path = tmp_path / "book.xlsx"
+    with zipfile.ZipFile(book) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name in source.namelist():
+            content = source.read(name)
+            if name.startswith("xl/worksheets/"):
+                namespace = b'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+                content = b"<worksheet " + namespace + b"><sheetData>" + inside + b"</sheetData></worksheet>"
+            made.writestr(name, content)
+    assert path.stat().st_size < 50_000
+    with pytest.raises(SheetError, match="row of this workbook is too large"):
+        sheets.recognise(path)
