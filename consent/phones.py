@@ -132,7 +132,7 @@ def is_toll_free(number: str) -> bool:
 
 def may_be_in_the_us(number: str) -> bool:
     """True unless the number certainly belongs elsewhere. A short code, or a +1 number of no known place, may be."""
-    if _NORTH_AMERICAN.fullmatch(number) and _is_american(number[2:5]):
+    if area_code(number):
         return True
     if _regions(number):
         return False
@@ -145,6 +145,11 @@ def may_be_in_the_us(number: str) -> bool:
     if parsed.country_code != 1:
         return False
     return phonenumbers.region_code_for_number(parsed) in _AMERICAN
+
+
+def area_code(number: str) -> str:
+    """The area code of an E.164 number, where it alone says that the number is American. Empty otherwise."""
+    return number[2:5] if _NORTH_AMERICAN.fullmatch(number) and _is_american(number[2:5]) else ""
 
 
 def country(number: str) -> str:

@@ -117,6 +117,12 @@ def table(alias: str, columns: dict[str, list[str]], params: Params) -> str:
     return f"(SELECT {cells} FROM json_each(%({alias})s)) AS {alias}"
 
 
+def joined(expression: str) -> str:
+    """The aggregate that strings the texts of ``expression`` together, a space between them."""
+    name = "string_agg" if connection.vendor == "postgresql" else "group_concat"
+    return f"{name}({expression}, ' ')"
+
+
 def moment(value: Any) -> Any:
     """A time as a parameter."""
     return connection.ops.adapt_datetimefield_value(value)

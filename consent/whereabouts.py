@@ -43,6 +43,11 @@ def of(number: str, *, postal_code: str = "", time_zone: str = "") -> tuple[Plac
     return _in_the_us(number[2:5], postal_code, time_zone)
 
 
+def hint(number: str) -> str:
+    """What of ``number`` (E.164) tells where its owner may be: numbers with the same one may be in the same places."""
+    return phones.area_code(number) or number
+
+
 @functools.lru_cache(maxsize=10_000)
 def _elsewhere(number: str, time_zone: str) -> tuple[Place, ...]:
     country = phones.country(number)

@@ -75,9 +75,13 @@ def _gather(
         pk: _of_the_line(line, states[pk], purpose, now).but(pace_until=pace.until(line, now, text))
         for pk, line in by_id.items()
     }
+    modes: dict[tuple[int, str], Mode] = {}
     alike: dict[Hashable, gate.Facts] = {}
     for found, hours in zip(rows, timings, strict=True):
-        mode = by_id[found.line].mode_towards(found.number, states[found.line].default_mode)
+        mode = modes.get((found.line, found.hint))
+        if mode is None:  # the country decides, and with it the hint
+            mode = by_id[found.line].mode_towards(found.number, states[found.line].default_mode)
+            modes[found.line, found.hint] = mode
         # Most of ten thousand numbers stand where others of them stand: these share their facts.
         key = (found.line, mode, hours, found.standing)
         facts = alike.get(key)
@@ -114,9 +118,18 @@ def _of_the_line(line: Line, state: LineState, purpose: Purpose, now: dt.datetim
 
 
 def _of_the_standing(shared: gate.Facts, standing: Standing, mode: Mode, hours: Timing) -> gate.Facts:
-    facts = shared.but(
+    status = _STATUSES[standing.status]
+    if status is Status.OPTED_OUT:
+        of_the_opt_out: dict[str, Any] = {
+            "opted_out_at": standing.opted_out_at,
+            "opted_out_by": _how_opted_out(standing.opt_out_rule or "", standing.source or ""),
+            "last_way_back_at": standing.way_back_at,
+        }
+    else:
+        of_the_opt_out = {}
+    return shared.but(
         mode=mode,
-        status=_STATUSES[standing.status],
+        status=status,
         do_not_contact=standing.do_not_contact,
         unsettled=standing.unsettled,
         unreachable=standing.unreachable or "",
@@ -127,13 +140,7 @@ def _of_the_standing(shared: gate.Facts, standing: Standing, mode: Mode, hours: 
         consent_until=standing.consent_until,
         listed_on=_listed_on(standing),
         **hours._asdict(),
-    )
-    if facts.status is not Status.OPTED_OUT:
-        return facts
-    return facts.but(
-        opted_out_at=standing.opted_out_at,
-        opted_out_by=_how_opted_out(standing.opt_out_rule or "", standing.source or ""),
-        last_way_back_at=standing.way_back_at,
+        **of_the_opt_out,
     )
 
 

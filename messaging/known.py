@@ -5,12 +5,12 @@ holds the contact's lock sees every webhook that was answered before.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from django.db import models
 
-from consent import statements
+from consent import statements, whereabouts
 from consent.gate import LIMIT_WINDOW
 from consent.models import Consent, Contact, Line, OptInRequest, Organisation
 from consent.models.contact import suppression_digest
@@ -56,8 +56,12 @@ class Standing(NamedTuple):
 
 
 class Known(NamedTuple):
-    """One number on one line. Contact, postal code and time zone are None where nobody of that number is known."""
+    """One number on one line. Contact, postal code and time zone are None where nobody of that number is known.
 
+    Rows that stand alike share their ``standing``. ``hint`` is what the number tells of the place (``whereabouts``).
+    """
+
+    hint: str
     line: int
     number: str
     contact: int | None
@@ -87,6 +91,8 @@ _ON_LIST = (
 # is the line, ``o`` the organisation, ``n`` the number asked about, ``c`` its contact, ``k`` their consent on the line;
 # the last two may be missing. What only matters after an opt-out is not looked for otherwise.
 _Column = tuple[str, "models.Field[Any, Any]"]
+# Of a number that was erased only the digest is left. Without any there is no need for ten thousand digests.
+_SOME_ERASED: _Column = ("EXISTS (SELECT 1 FROM consent_donotcontact d WHERE d.number IS NULL)", _BOOL)
 _OF_THE_LINE: dict[str, _Column] = {
     "line": ("l.id", _of(Line, "id")),
     "is_open": ("l.active AND l.opened_at IS NOT NULL", _BOOL),
@@ -149,7 +155,7 @@ _OF_THE_STANDING: dict[str, _Column] = {
     ),
 }
 assert tuple(_OF_THE_LINE) == LineState._fields
-assert (*_OF_THE_NUMBER, "standing") == Known._fields and tuple(_OF_THE_STANDING) == Standing._fields
+assert ("hint", *_OF_THE_NUMBER, "standing") == Known._fields and tuple(_OF_THE_STANDING) == Standing._fields
 
 
 def _select(*columns: _Column) -> str:
@@ -168,8 +174,9 @@ WHERE {lines}"""
 _FROM_BOTH = _FROM_NUMBERS.replace("WHERE", "CROSS JOIN consent_organisation o WHERE o.id = 1 AND")
 _LINE, _NUMBER = tuple(_OF_THE_LINE.values()), (*_OF_THE_NUMBER.values(), *_OF_THE_STANDING.values())
 _BOTH = (*_LINE, *_NUMBER)
-_SELECT_LINES, _SELECT_NUMBERS, _SELECT_BOTH = _select(*_LINE), _select(*_NUMBER), _select(*_BOTH)
-_LINE_COLUMNS, _NUMBER_COLUMNS, _BOTH_COLUMNS = _columns(*_LINE), _columns(*_NUMBER), _columns(*_BOTH)
+_LINES, _NUMBERS = (*_LINE, _SOME_ERASED), (*_NUMBER, _SOME_ERASED)
+_SELECT_LINES, _SELECT_NUMBERS, _SELECT_BOTH = _select(*_LINES), _select(*_NUMBERS), _select(*_BOTH)
+_LINE_COLUMNS, _NUMBER_COLUMNS, _BOTH_COLUMNS = _columns(*_LINES), _columns(*_NUMBERS), _columns(*_BOTH)
 
 
 def read(
@@ -180,25 +187,62 @@ def read(
     ``text`` itself, and the request that it is, are left out of account. One statement for one number. For several
     there are two, or the lines would come again with each number.
     """
+    if len(numbers) > 1:
+        return _read_many(lines, numbers, text, now)
+    statement, params = _statement(_SELECT_BOTH + _FROM_BOTH, lines, numbers, text, now, digests=True)
+    cut = len(_LINE)
+    both = statements.fetch(statement, params, _BOTH_COLUMNS, again_and_again=len(lines) == 1)
+    return {row[0]: LineState._make(row[:cut]) for row in both}, list(_known(row[cut:] for row in both))
+
+
+def _read_many(
+    lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime
+) -> tuple[dict[int, LineState], list[Known]]:
+    statement, params = _statement(_SELECT_LINES + _FROM_LINES, lines, (), text, now)
+    of_lines = statements.fetch(statement, params, _LINE_COLUMNS)
+    some_erased = any(row[-1] for row in of_lines)
+    rows = _read_numbers(lines, numbers, text, now, digests=some_erased)
+    if not some_erased and any(row[-1] for row in rows):
+        # The first number was erased between the two statements. The second one says so itself.
+        rows = _read_numbers(lines, numbers, text, now, digests=True)
+    return {row[0]: LineState._make(row[:-1]) for row in of_lines}, list(_known(row[:-1] for row in rows))
+
+
+def _read_numbers(
+    lines: Collection[int], numbers: Collection[str], text: Message | None, now: dt.datetime, *, digests: bool
+) -> list[statements.Row]:
+    statement, params = _statement(_SELECT_NUMBERS + _FROM_NUMBERS, lines, numbers, text, now, digests=digests)
+    return statements.fetch(statement, params, _NUMBER_COLUMNS)
+
+
+def _statement(
+    template: str,
+    lines: Collection[int],
+    numbers: Collection[str],
+    text: Message | None,
+    now: dt.datetime,
+    *,
+    digests: bool = False,
+) -> tuple[str, statements.Params]:
+    """Without ``digests`` no number is recognised that was erased from the do-not-contact list."""
     params = _but(text, now)
-    where = {
-        "numbers": statements.table(
-            "n", {"number": list(numbers), "digest": [suppression_digest(number) for number in numbers]}, params
-        ),
-        "lines": statements.among("l.id", "lines", lines, params),
-    }
-    if len(numbers) == 1:
-        statement, cut = _SELECT_BOTH + _FROM_BOTH.format(**where), len(_LINE)
-        both = statements.fetch(statement, params, _BOTH_COLUMNS, again_and_again=len(lines) == 1)
-        return {row[0]: LineState._make(row[:cut]) for row in both}, [_known(row[cut:]) for row in both]
-    of_lines = statements.fetch(_SELECT_LINES + _FROM_LINES.format(**where), params, _LINE_COLUMNS)
-    of_numbers = statements.fetch(_SELECT_NUMBERS + _FROM_NUMBERS.format(**where), params, _NUMBER_COLUMNS)
-    return {row[0]: LineState._make(row) for row in of_lines}, [_known(row) for row in of_numbers]
+    named = {"lines": statements.among("l.id", "lines", lines, params)}
+    if numbers:
+        digest = [suppression_digest(number) for number in numbers] if digests else [""] * len(numbers)
+        named["numbers"] = statements.table("n", {"number": list(numbers), "digest": digest}, params)
+    return template.format(**named), params
 
 
-def _known(row: statements.Row) -> Known:
+def _known(rows: Iterable[statements.Row]) -> Iterator[Known]:
+    """``rows`` of the columns of ``_NUMBER``."""
     cut = len(_OF_THE_NUMBER)
-    return Known(*row[:cut], Standing._make(row[cut:]))
+    standings: dict[statements.Row, Standing] = {}
+    for row in rows:
+        cells = row[cut:]
+        standing = standings.get(cells)
+        if standing is None:
+            standing = standings[cells] = Standing._make(cells)
+        yield Known(whereabouts.hint(row[1]), *row[:cut], standing)
 
 
 _REQUESTS = Columns(

@@ -42,13 +42,20 @@ ANY_TIME = Timing()
 def gather(lines: Mapping[int, Line], rows: Sequence[Known], text: Message | None, now: dt.datetime) -> list[Timing]:
     """For each of ``rows``, in their order. ``lines`` by id; ``text`` is not counted against the cap."""
     kept = _current()
-    there = [
-        whereabouts.of(found.number, postal_code=found.postal_code or "", time_zone=found.time_zone or "")
-        for found in rows
-    ]
-    timings = _quiet(lines, rows, there, kept, now)
-    _answer_lately(lines, rows, timings, now)
-    _cap(lines, rows, there, timings, kept.rules, text, now)
+    places: dict[tuple[int, str, str | None, str | None], _There] = {}
+    alike: dict[tuple[int, tuple[Place, ...]], _There] = {}
+    there = []
+    for found in rows:
+        key = (found.line, found.hint, found.postal_code, found.time_zone)
+        place = places.get(key)
+        if place is None:
+            place = places[key] = _there(lines[found.line], found, kept, now, alike)
+        there.append(place)
+    timings = [place.timing for place in there]
+    if any(place.timing.quiet_until for place in alike.values()):
+        _answer_lately(lines, rows, timings, now)
+    if any(place.caps for place in alike.values()):
+        _cap(lines, rows, there, timings, text, now)
     return timings
 
 
@@ -96,23 +103,24 @@ def forget_rules() -> None:
 # ---- quiet hours ----------------------------------------------------------------------------------------------------
 
 
-def _quiet(
-    lines: Mapping[int, Line],
-    rows: Sequence[Known],
-    there: Sequence[tuple[Place, ...]],
-    kept: _Kept,
-    now: dt.datetime,
-) -> list[Timing]:
-    """Who is in the same places may be texted at the same hours, so each of them is asked about once."""
-    seen: dict[tuple[int, tuple[Place, ...]], Timing] = {}
-    found = []
-    for row, places in zip(rows, there, strict=True):
-        key = (row.line, places)
-        timing = seen.get(key)
-        if timing is None:
-            timing = seen[key] = _hours(lines[row.line], places, kept, now)
-        found.append(timing)
-    return found
+class _There(NamedTuple):
+    """Where contacts may be, what the hour there says of a line, and the caps that hold there today."""
+
+    places: tuple[Place, ...]
+    timing: Timing
+    caps: list[ContactCap]
+
+
+def _there(
+    line: Line, found: Known, kept: _Kept, now: dt.datetime, alike: dict[tuple[int, tuple[Place, ...]], _There]
+) -> _There:
+    """Who is in the same places may be texted at the same hours, so these are looked up once."""
+    places = whereabouts.of(found.number, postal_code=found.postal_code or "", time_zone=found.time_zone or "")
+    there = alike.get((line.pk, places))
+    if there is None:
+        there = _There(places, _hours(line, places, kept, now), _caps(kept.rules, places, now))
+        alike[line.pk, places] = there
+    return there
 
 
 def _hours(line: Line, places: tuple[Place, ...], kept: _Kept, now: dt.datetime) -> Timing:
@@ -137,36 +145,27 @@ def _answer_lately(lines: Mapping[int, Line], rows: Sequence[Known], timings: li
 def _cap(
     lines: Mapping[int, Line],
     rows: Sequence[Known],
-    there: Sequence[tuple[Place, ...]],
+    there: Sequence[_There],
     timings: list[Timing],
-    rules: Rulebook,
     text: Message | None,
     now: dt.datetime,
 ) -> None:
     """Note in ``timings`` the caps that are used up."""
-    seen: dict[tuple[Place, ...], list[ContactCap]] = {}
-    capped: list[tuple[int, list[ContactCap]]] = []
-    for place, row in enumerate(rows):
-        if row.contact and (caps := _caps(rules, there[place], now, seen)):
-            capped.append((place, caps))
+    capped = [place for place, row in enumerate(rows) if row.contact and there[place].caps]
     if not capped:
         return
-    since = now - dt.timedelta(hours=max(cap.hours for _, caps in capped for cap in caps))
-    had = known.had({rows[place].contact for place, _ in capped}, since, text)
-    for place, caps in capped:
+    since = now - dt.timedelta(hours=max(cap.hours for place in capped for cap in there[place].caps))
+    had = known.had({rows[place].contact for place in capped}, since, text)
+    for place in capped:
         if texts := had.get(rows[place].contact):
-            timings[place] = _capped(timings[place], lines[rows[place].line], caps, texts, there[place], now)
+            at, line = there[place], lines[rows[place].line]
+            timings[place] = _capped(timings[place], line, at.caps, texts, at.places, now)
 
 
-def _caps(
-    rules: Rulebook, places: tuple[Place, ...], now: dt.datetime, seen: dict[tuple[Place, ...], list[ContactCap]]
-) -> list[ContactCap]:
+def _caps(rules: Rulebook, places: tuple[Place, ...], now: dt.datetime) -> list[ContactCap]:
     """Those that hold today in any of the places where the contact may be."""
-    caps = seen.get(places)
-    if caps is None:
-        there = {jurisdiction for place in places for jurisdiction in place.jurisdictions}
-        caps = seen[places] = [cap for cap in rules.caps if cap.place in there and cap.holds_on(now.date())]
-    return caps
+    there = {jurisdiction for place in places for jurisdiction in place.jurisdictions}
+    return [cap for cap in rules.caps if cap.place in there and cap.holds_on(now.date())]
 
 
 def _capped(

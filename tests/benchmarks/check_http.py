@@ -17,7 +17,7 @@ from tests.benchmarks.ground import Figure
 
 CONNECTIONS = 4
 RUNS = 5
-QUESTIONS = 2_000
+QUESTIONS = 600
 
 
 def seconds_each(port: int, key: str, paths: list[str]) -> float:

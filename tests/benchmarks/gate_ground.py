@@ -2,6 +2,7 @@
 
 A copy of the database of ``ground.use_consents``, where besides
 
+- each who opted out did so at another minute,
 - the numbers have area codes of eight states, two of them with a cap on texts; one contact in ten has a postal code,
 - one contact in ten was asked for consent in the last 30 days, one in a hundred has a request open,
 - one contact in five has a conversation with ten texts, and each thousandth a webhook that is not settled,
@@ -20,6 +21,7 @@ AREA_CODES = ("206", "212", "305", "312", "405", "415", "512", "617")
 _PAST = """
 UPDATE consent_contact SET number = '+1' || (ARRAY{area_codes})[1 + id % {states}] || (2000000 + id),
     postal_code = CASE WHEN id % 10 = 0 THEN '98101' ELSE '' END;
+UPDATE consent_consent SET opted_out_at = since - contact_id * interval '1 minute' WHERE status = 'opted_out';
 UPDATE consent_line SET quiet_hours = true;
 UPDATE consent_sendinghours SET opens = '00:00', closes = '00:00';
 
@@ -33,9 +35,9 @@ FROM consent_contact c CROSS JOIN consent_line l
 INSERT INTO messaging_conversation (contact_id, line_id, last_activity)
 SELECT c.id, l.id, now() FROM consent_contact c CROSS JOIN (SELECT min(id) AS id FROM consent_line) l
 WHERE c.id % 5 = 2;
-INSERT INTO messaging_message (conversation_id, direction, purpose, body, status, claimed_at, sent_at, created)
-SELECT v.id, CASE WHEN n % 2 = 0 THEN 'in' ELSE 'out' END, CASE WHEN n % 2 = 0 THEN '' ELSE 'ordinary' END, 'Hello',
-    CASE WHEN n % 2 = 0 THEN 'received' ELSE 'delivered' END, at, at, at
+INSERT INTO messaging_message (conversation_id, line_id, direction, purpose, body, status, claimed_at, sent_at, created)
+SELECT v.id, v.line_id, CASE WHEN n % 2 = 0 THEN 'in' ELSE 'out' END, CASE WHEN n % 2 = 0 THEN '' ELSE 'ordinary' END,
+    'Hello', CASE WHEN n % 2 = 0 THEN 'received' ELSE 'delivered' END, at, at, at
 FROM messaging_conversation v CROSS JOIN generate_series(1, 10) n
     CROSS JOIN LATERAL (SELECT now() - n * interval '7 hours' AS at) t;
 INSERT INTO messaging_receipt (kind, provider_id, number, raw, received_at, settled_at)
@@ -57,6 +59,7 @@ def use_gate_ground(contacts: int = CONTACTS) -> None:
         cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         there = cursor.fetchone()
         if not there:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}_new"')  # of a run that was broken off
             cursor.execute(f'CREATE DATABASE "{name}_new" TEMPLATE "{plain}"')
     connection.settings_dict["NAME"] = name if there else f"{name}_new"
     if not there:

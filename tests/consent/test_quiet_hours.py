@@ -4,7 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent import holidays, whereabouts
@@ -165,6 +165,7 @@ def allowed(moment: dt.datetime, places: list[Place], rules: list[Hours], free: 
     return True
 
 
+@settings(deadline=None)
 @given(
     _moments,
     st.lists(st.sampled_from(_ZONES), min_size=1, max_size=3, unique=True),
