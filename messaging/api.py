@@ -66,6 +66,11 @@ class PhoneField(serializers.CharField):
             raise serializers.ValidationError(str(error)) from None
 
 
+def line_number(raw: str) -> str:
+    """The number that names a line. Raises PhoneError."""
+    return phones.normalise(raw) if raw.startswith(" ") else phones.normalise_line(raw)
+
+
 class LineField(serializers.CharField):
     """One of the user's lines, named by its number."""
 
@@ -75,7 +80,7 @@ class LineField(serializers.CharField):
     def to_internal_value(self, data: Any) -> Line:  # type: ignore[override]
         raw = super().to_internal_value(data)
         try:
-            number = phones.normalise_line(raw) if not raw.startswith(" ") else phones.normalise(raw)
+            number = line_number(raw)
         except phones.PhoneError as error:
             raise serializers.ValidationError(str(error)) from None
         line = self.context["request"].user.usable_lines().filter(number=number).first()
@@ -247,16 +252,6 @@ class Confirm(APIView):
 
 
 # ---- consent --------------------------------------------------------------------------------------------------------
-
-
-class Check(APIView):
-    permission_classes = [May]
-    needs = "messaging.check_consent"
-
-    def get(self, request: Request) -> Response:
-        """May this contact be texted on this line now? In the gate's own words; changes nothing."""
-        fields = _checked(Pair, request.query_params, request)
-        return Response(shown_decision(check(fields["line"], fields["phone"])))
 
 
 def check(line: Line, number: str) -> Decision:

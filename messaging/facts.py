@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from consent import gate, statements
 from consent.gate import Purpose
-from consent.models import Contact, Line
+from consent.models import Contact, Line, User
 from consent.vocabulary import Category, Channel, Mode, NumberList, Registration, RequestKind, Status
 from messaging import known, pace, timing
 from messaging.known import Known, LineState, Standing
@@ -61,6 +61,21 @@ def gather_bulk(
         return {found.number: facts for found, facts in _gather([line], set(numbers), purpose, None, now)}
 
 
+def gather_named(named: str, number: str, user: User) -> gate.Facts | None:
+    """As ``gather`` for an ordinary text from the line whose number is ``named``, found in the same statement.
+
+    None where that is none of the lines that ``user`` may use.
+    """
+    if not user.is_active:
+        return None
+    now = timezone.now()
+    found = known.read_named(named, number, None if user.has_perm("consent.use_every_line") else user.pk, now)
+    if found is None:
+        return None
+    line, state, row = found
+    return next(_facts({line.pk: line}, {line.pk: state}, [row], Purpose.ORDINARY, None, now))[1]
+
+
 def _gather(
     lines: Sequence[Line], numbers: Collection[str], purpose: Purpose, text: Message | None, now: dt.datetime | None
 ) -> Iterator[tuple[Known, gate.Facts]]:
@@ -69,6 +84,17 @@ def _gather(
     if not (by_id and numbers):
         return
     states, rows = known.read(by_id, numbers, text, now)
+    yield from _facts(by_id, states, rows, purpose, text, now)
+
+
+def _facts(
+    by_id: dict[int, Line],
+    states: dict[int, LineState],
+    rows: Sequence[Known],
+    purpose: Purpose,
+    text: Message | None,
+    now: dt.datetime,
+) -> Iterator[tuple[Known, gate.Facts]]:
     requests = _requests(rows, by_id, text, now)
     timings = timing.gather(by_id, rows, text, now)
     shared = {

@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 
 from consent import statements, whereabouts
 from consent.gate import LIMIT_WINDOW
@@ -193,6 +193,29 @@ def read(
     cut = len(_LINE)
     both = statements.fetch(statement, params, _BOTH_COLUMNS, again_and_again=len(lines) == 1)
     return {row[0]: LineState._make(row[:cut]) for row in both}, list(_known(row[cut:] for row in both))
+
+
+_LINE_FIELDS = Line._meta.concrete_fields
+_SELECT_ALL = _select(*_BOTH, *((f'l."{field.column}"', field) for field in _LINE_FIELDS))
+_ALL_COLUMNS = Columns(*(field for _, field in _BOTH), *_LINE_FIELDS)
+_NAMED = "l.number = %(named)s"
+_OF_THEIRS = f"{_NAMED} AND EXISTS (SELECT 1 FROM consent_user_lines u WHERE u.line_id = l.id AND u.user_id = %(user)s)"
+
+
+def read_named(named: str, number: str, user: int | None, now: dt.datetime) -> tuple[Line, LineState, Known] | None:
+    """As ``read`` for one number on the line whose number is ``named``, with the line itself, in one statement.
+
+    None where there is no such line, or where ``user`` (an id) is given and does not work on it.
+    """
+    params = {**_but(None, now), "named": named, "user": user}
+    table = statements.table("n", {"number": [number], "digest": [suppression_digest(number)]}, params)
+    statement = _SELECT_ALL + _FROM_BOTH.format(numbers=table, lines=_NAMED if user is None else _OF_THEIRS)
+    rows = statements.fetch(statement, params, _ALL_COLUMNS, again_and_again=True)
+    if not rows:
+        return None
+    row, cut = rows[0], len(_BOTH)
+    line = Line.from_db(DEFAULT_DB_ALIAS, [field.attname for field in _LINE_FIELDS], row[cut:])
+    return line, LineState._make(row[: len(_LINE)]), next(_known([row[len(_LINE) : cut]]))
 
 
 def _read_many(

@@ -34,7 +34,7 @@ FROM consent_contact c CROSS JOIN consent_line l
 
 INSERT INTO messaging_conversation (contact_id, line_id, last_activity)
 SELECT c.id, l.id, now() FROM consent_contact c CROSS JOIN (SELECT min(id) AS id FROM consent_line) l
-WHERE c.id % 5 = 2;
+WHERE c.id % 5 = 2 ON CONFLICT DO NOTHING;
 INSERT INTO messaging_message (conversation_id, line_id, direction, purpose, body, status, claimed_at, sent_at, created)
 SELECT v.id, v.line_id, CASE WHEN n % 2 = 0 THEN 'in' ELSE 'out' END, CASE WHEN n % 2 = 0 THEN '' ELSE 'ordinary' END,
     'Hello', CASE WHEN n % 2 = 0 THEN 'received' ELSE 'delivered' END, at, at, at
