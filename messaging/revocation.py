@@ -39,6 +39,10 @@ _LOOK_BACK = 80
 
 def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
     """The clauses in ``words``, and whether each ends a sentence. What follows a word of reporting belongs to it."""
+    if MARKS.isdisjoint(words):  # as most texts are written
+        if words:
+            yield list(words), True
+        return
     clause: list[str] = []
     length = next((at for at in range(len(words), 0, -1) if words[at - 1] not in MARKS), 0)
     for word in [*words[:length], END]:  # whatever marks close the text, they end a sentence
@@ -53,6 +57,8 @@ def _clauses(words: Sequence[str]) -> Iterator[tuple[list[str], bool]]:
 
 
 def _line(clause: Sequence[str], opening: int, closing: int) -> str:
+    if not opening and closing == len(clause) - 1:
+        return " ".join(clause) + CLOSING
     return "".join(
         said + (OPENING if at < opening else CLOSING if at >= closing else " ") for at, said in enumerate(clause)
     )
@@ -195,8 +201,8 @@ class _Index:
             for word in first.keys() | needs[0].keys() | needs[1].keys()
         }
 
-    def possible(self, clause: Sequence[str], opening: int) -> list[tuple[int, _Pattern]]:
-        """The patterns that may be found, and the position of each in the clause's line, from left to right."""
+    def places(self, clause: Sequence[str], opening: int) -> list[tuple[int, int]]:
+        """Where in the clause's line patterns may begin, from left to right, and which, as the bits of a number."""
         known = self._words
         needed, also_needed = self._free
         found: list[tuple[int, int]] = []
@@ -214,19 +220,23 @@ class _Index:
                     needed |= needs
                 if also_needs:
                     also_needed |= also_needs
-        if not found:
-            return []
-        possible: list[tuple[int, _Pattern]] = []
+        found.reverse()
         position = reached = 0
-        for at, may in reversed(found):
+        for order, (at, may) in enumerate(found):
             while reached < at:
                 position += len(clause[reached]) + 1
                 reached += 1
+            found[order] = position, may
+        return found
+
+    def possible(self, places: Sequence[tuple[int, int]], among: int = -1) -> Iterator[tuple[int, _Pattern]]:
+        """The patterns ``among`` those wanted that may be found, and the position of each, from left to right."""
+        for position, may in places:
+            may &= among
             while may:
                 lowest = may & -may
-                possible.append((position, self._patterns[lowest.bit_length() - 1]))
+                yield position, self._patterns[lowest.bit_length() - 1]
                 may ^= lowest
-        return possible
 
 
 class Rules:
@@ -241,8 +251,11 @@ class Rules:
                 rule = _Rule(language, table, grammar)
                 (talking if rule.decision == TALK else asking).extend(rule.patterns)
         self._asking = _Index(asking)
+        self._opting_out = sum(1 << order for order, pattern in enumerate(asking) if pattern.rule.decision == OPT_OUT)
         self._talking = _Index(talking)
-        self._of_whole_texts = _Index([pattern for pattern in talking if pattern.rule.whole_text])
+        of_whole_texts = [pattern for pattern in talking if pattern.rule.whole_text]
+        self._of_whole_texts = _Index(of_whole_texts)
+        self._telling = frozenset[str]().union(*(_telling(pattern) for pattern in of_whole_texts))
         self._words = self._asking.first
 
     def judge(self, words: Sequence[str]) -> Found | None:
@@ -283,30 +296,40 @@ class Rules:
         return doubts[0][1]
 
     def _judge(self, clause: Sequence[str], opening: int, closing: int, words: Sequence[str]) -> Found | None:
-        line = ""
-        doubt: Found | None = None
-        for position, pattern in self._asking.possible(clause, opening):
-            found = pattern.rule.found
-            better = found.decision == OPT_OUT or found.leaves_open_what
-            if doubt is None or better or (doubt.alone and not found.alone):
-                line = line or _line(clause, opening, closing)
-                if pattern.matches(line, position) and not (found.no_errand and _is_an_errand(words)):
-                    doubt = found
-                    if found.decision == OPT_OUT:
-                        break
-        if doubt and any(pattern.matches(line, at) for at, pattern in self._talking.possible(clause, opening)):
+        places = self._asking.places(clause, opening)
+        if not places:
             return None
-        return doubt
+        line = _line(clause, opening, closing)
+        for position, pattern in self._asking.possible(places, self._opting_out):
+            if pattern.matches(line, position) and not (pattern.rule.found.no_errand and _is_an_errand(words)):
+                return None if self._is_talk_of(self._talking, clause, opening, line) else pattern.rule.found
+        doubt: Found | None = None
+        for position, pattern in self._asking.possible(places, ~self._opting_out):
+            found = pattern.rule.found
+            better = doubt is None or found.leaves_open_what or (doubt.alone and not found.alone)
+            if better and pattern.matches(line, position) and not (found.no_errand and _is_an_errand(words)):
+                doubt = found
+        return None if doubt and self._is_talk_of(self._talking, clause, opening, line) else doubt
+
+    @staticmethod
+    def _is_talk_of(index: _Index, clause: Sequence[str], opening: int, line: str) -> bool:
+        return any(pattern.matches(line, at) for at, pattern in index.possible(index.places(clause, opening)))
 
     def _is_talk(self, words: Sequence[str]) -> bool:
         """True if a clause says that nothing in the whole text is asked of us."""
-        if self._of_whole_texts.first.isdisjoint(words):
+        if self._telling.isdisjoint(words):
             return False
         for clause, _ in _clauses(words):
-            for position, pattern in self._of_whole_texts.possible(clause, 0):
-                if pattern.matches(_line(clause, *_edges(clause)), position):
+            if not self._telling.isdisjoint(clause):
+                opening, closing = _edges(clause)
+                if self._is_talk_of(self._of_whole_texts, clause, 0, _line(clause, opening, closing)):
                     return True
         return False
+
+
+def _telling(pattern: _Pattern) -> frozenset[str]:
+    """Of the sets of words without which ``pattern`` is not found, the one that tells most: long words are rare."""
+    return max((pattern.first, *pattern.later), key=lambda words: sum(map(len, words)) / len(words))
 
 
 @cache
