@@ -281,7 +281,7 @@ class Rules:
                 return None if self._is_talk(words) else found
             if found:
                 doubts.append((at, found))
-            elif core:
+            elif core and core not in _clause_words("asides"):
                 talks = True
         if talks:
             doubts = [(at, found) for at, found in doubts if not found.alone]
