@@ -257,7 +257,9 @@ CELERY_TASK_ROUTES = {
 }
 # Threads, because the work is waiting: for the database and, a hundred times longer, for the provider.
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = 4
+# One for each task, none of which runs twice at once in a process: so whatever takes long (a provider that hangs, a
+# backlog, a large import, an export), a STOP is settled meanwhile.
+CELERY_WORKER_CONCURRENCY = 12
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # What waited longer is worthless: the next one finds the same work. Long enough for hosts whose clocks differ, since
 # the worker's clock is compared with beat's; short enough that few pile up while there is no worker.

@@ -30,11 +30,10 @@ def start(app: Celery) -> bool:
         return False
     _lock_file = lock_file  # kept open: the lock lasts as long as the process
     app.finalize()
-    # Threads, so that a provider that hangs does not keep texts from being read.
     worker = app.WorkController(
         app=app,
         pool="threads",
-        concurrency=4,
+        concurrency=settings.CELERY_WORKER_CONCURRENCY,
         hostname="worker@embedded",
         without_heartbeat=True,
         without_mingle=True,

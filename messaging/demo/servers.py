@@ -257,7 +257,7 @@ def web(port: int) -> list[str]:
 
 
 def worker(prefix: str) -> list[str]:
-    options = ["--pool=threads", "--concurrency=4", "--loglevel=INFO"]
+    options = ["--pool=threads", "--loglevel=INFO"]
     return ["-m", "celery", "--app=config", "worker", *options, "--without-gossip", "--without-mingle"]
 
 

@@ -1,5 +1,8 @@
 import threading
 
+from django.conf import settings
+
+from config.celery import app
 from messaging.turns import Turn
 
 
@@ -38,3 +41,10 @@ def test_a_run_that_raises_does_not_bar_the_next() -> None:
         pass
     turn.take()
     assert len(runs) == 2
+
+
+def test_a_worker_has_a_thread_for_each_task() -> None:
+    """Else a STOP would wait to be read while a backlog, bulk texts, an import and an export are under way."""
+    app.loader.import_default_modules()
+    ours = [name for name in app.tasks if not name.startswith("celery.")]
+    assert settings.CELERY_WORKER_CONCURRENCY >= len(ours) > 10
