@@ -4,7 +4,7 @@ import threading
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from messaging import departure, outbound, queue, sending
 from messaging.models import Message
@@ -50,7 +50,8 @@ def test_a_database_that_restarts_between_two_statements(jane: Phone, monkeypatc
     line = make_line()
     ann = make_agent(line)
     for number in (JANE, OMAR):
-        make_opted_in(line, number)
+        with transaction.atomic():
+            make_opted_in(line, number)
         outbound.submit(line=line, to=number, body="hello", author=ann)
     sender = sending.Sender(bulk=False)
     with monkeypatch.context() as patched:
@@ -64,7 +65,8 @@ def test_what_the_provider_answered_is_written_down_though_the_queue_cannot_be_r
     jane: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     line = make_line()
-    make_opted_in(line)
+    with transaction.atomic():
+        make_opted_in(line)
     text = outbound.submit(line=line, to=JANE, body="hello", author=make_agent(line))
     called, answer = threading.Event(), threading.Event()
     send = jane.provider.send
