@@ -7,6 +7,7 @@ here measures how well texts are read that nobody has seen.
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,9 @@ RIGHT = {"revocation": OUT, "doubtful": OUT | REVIEW, "obfuscated": OUT | REVIEW
 _CHANGING = OUT | REVIEW | IN
 
 
-def texts(*files: str) -> Iterator[Labelled]:
-    for file in files or FILES:
-        yield from _labelled(_tables(file))
+@cache
+def texts(*files: str) -> tuple[Labelled, ...]:
+    return tuple(labelled for file in files or FILES for labelled in _labelled(_tables(file)))
 
 
 def learned(*, missed: bool) -> Iterator[Labelled]:
@@ -92,8 +93,9 @@ def _labelled(kinds: dict[str, Any]) -> Iterator[Labelled]:
             yield from (Labelled(text, kind, language) for text in said)
 
 
+@cache
 def decide(text: str, request_open: bool = False) -> tuple[str, str]:
-    """Decision and rule, with the words of all languages active."""
+    """Decision and rule, with the words of all languages active. Each text is read once in a run."""
     found = reading.every_language().read(text, request_open)
     return reading.decision(found.meaning, request_open), found.rule
 
@@ -102,5 +104,5 @@ def measure(bar: Bar, file: str) -> tuple[float, list[str]]:
     """The share that is so decided, and the texts on the wrong side of the bar."""
     kind = [labelled.text for labelled in texts(file) if labelled.kind == bar.kind]
     hits = [text for text in kind if decide(text, bar.request_open)[0] in bar.decisions]
-    wrong = [text for text in kind if text not in hits] if bar.least else hits
+    wrong = [text for text in kind if text not in set(hits)] if bar.least else hits
     return len(hits) / len(kind), wrong

@@ -47,7 +47,7 @@ def test_the_corpus_is_large_and_says_nothing_twice() -> None:
 
 WRITTEN = st.sampled_from([labelled.text for labelled in ALL if labelled.kind != "reaction"])
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff\u00ad\u202a\u202c\u200e"
-BOUNDED = settings(max_examples=400, deadline=None)
+BOUNDED = settings(max_examples=100, deadline=None)
 
 
 @given(WRITTEN, st.sampled_from([str.upper, str.lower, str.title, str.swapcase]), st.booleans())
