@@ -129,7 +129,7 @@ def say(
         wording=version,
         request=request,
         receipt=receipt,
-        created=timezone.now(),
+        created=clock.database_now(),
     )
 
 

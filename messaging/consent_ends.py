@@ -7,9 +7,8 @@ import datetime as dt
 import logging
 
 from django.db import transaction
-from django.utils import timezone
 
-from consent import ledger
+from consent import clock, ledger
 from consent.ledger import Proof
 from consent.models import Consent, Contact
 from messaging import automatic
@@ -27,7 +26,7 @@ def record_ends() -> None:
 
     Numbers with unsettled receipts are skipped until they are settled: an opt-in may be among them.
     """
-    ended = Consent.objects.that_ended(timezone.now()).order_by("until").select_related("contact")
+    ended = Consent.objects.that_ended(clock.database_now()).order_by("until").select_related("contact")
     unsettled = Receipt.objects.unsettled().exclude(number="").values("number")
     for consent in list(ended.exclude(contact__number__in=unsettled)[:A_RUN]):
         try:

@@ -5,7 +5,7 @@ import datetime as dt
 
 from django.db import connection, models
 
-from consent import statements
+from consent import clock, statements
 from consent.models import Contact, Line
 from consent.statements import Columns
 from messaging.models import Conversation, Message
@@ -54,7 +54,7 @@ UPDATE messaging_message SET
     reason_text = CASE WHEN status IN ('sending', 'unknown') THEN '' ELSE reason_text END,
     status = CASE WHEN status IN ('sending', 'unknown') THEN 'sent' ELSE status END,
     provider_id = %s,
-    sent_at = COALESCE(sent_at, %s)
+    sent_at = COALESCE(sent_at, {now})
 WHERE id = %s
 """
 
@@ -82,13 +82,14 @@ def candidates(conversation: Conversation, now: dt.datetime) -> list[Message]:
     return [message for message in made if isinstance(message, Message)]
 
 
-def has_more(conversation_pk: int, now: dt.datetime) -> bool:
-    """Whether a claim may find something here: cheaper than a claim that finds nothing."""
-    params = {"conversation": conversation_pk, "now": statements.moment(now)}
-    return bool(statements.fetch(_HAS_MORE, params, _HAS_MORE_COLUMNS, again_and_again=True))
+def has_more(conversation_pk: int) -> bool:
+    """Whether a claim may find something here now: cheaper than a claim that finds nothing."""
+    statement = _HAS_MORE.replace("%(now)s", clock.now_in_sql())
+    params = {"conversation": conversation_pk}
+    return bool(statements.fetch(statement, params, _HAS_MORE_COLUMNS, again_and_again=True))
 
 
-def taken(message: Message, provider_id: str, at: dt.datetime) -> None:
-    """The provider took it: it is sent, unless a callback was faster and knew more. The caller holds the lock."""
+def taken(message: Message, provider_id: str) -> None:
+    """The provider took it: it is sent now, unless a callback was faster and knew more. The caller holds the lock."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKEN, [provider_id, statements.moment(at), message.pk])
+        cursor.execute(_TAKEN.format(now=clock.now_in_sql()), [provider_id, message.pk])

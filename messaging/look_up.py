@@ -15,8 +15,8 @@ import logging
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
+from consent import clock
 from consent.models import Contact
 from messaging import outcomes, provider
 from messaging.models import Message
@@ -45,7 +45,7 @@ NOT_CLEAR = (
 
 def ask_what_became_of_texts() -> None:
     """Look up the texts that are due. Ends at the first question that the provider does not answer."""
-    for pk in list(Message.objects.to_look_up(timezone.now()).values_list("pk", flat=True)[:A_RUN]):
+    for pk in list(Message.objects.to_look_up(clock.database_now()).values_list("pk", flat=True)[:A_RUN]):
         try:
             look_up(pk)
         except ProviderError as error:
@@ -55,7 +55,7 @@ def ask_what_became_of_texts() -> None:
 
 def look_up(pk: int) -> None:
     """Ask for one text, outside any transaction. Of several workers one does. Raises ProviderError."""
-    now = timezone.now()
+    now = clock.database_now()
     message = Message.objects.select_related("conversation__line", "conversation__contact").get(pk=pk)
     pause = min(FIRST_PAUSE * 4 ** min(message.look_ups, 8), LONGEST_PAUSE)
     due = Message.objects.to_look_up(now).filter(pk=pk, look_ups=message.look_ups)
@@ -82,7 +82,7 @@ def _settle(message: Message, listing: Listing[ListedSent]) -> None:
         note = message.reason_text
         if found or not listing.complete:
             note = NOT_CLEAR
-        elif message.claimed_at and timezone.now() >= message.claimed_at + NOT_THERE_AFTER:
+        elif message.claimed_at and clock.database_now() >= message.claimed_at + NOT_THERE_AFTER:
             note = NOT_FOUND
         Message.objects.filter(pk=message.pk, status=S.UNKNOWN).update(reason_text=note)
 

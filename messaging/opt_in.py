@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from consent import ledger
+from consent import clock, ledger
 from consent.gate import ASKED_FIRST, DISCLAIMERS, REQUESTS, Decision, Facts, Purpose, Reason, Verdict
 from consent.ledger import Authority, Proof
 from consent.models import Contact, Line, OptInRequest, Organisation, User
@@ -404,7 +404,7 @@ def let_go(conversation: Conversation, held: Iterable[Message]) -> LetGo:
 
     What was written more than 24 hours ago stays held until its author confirms it (``outbound.confirm``).
     """
-    now = timezone.now()
+    now = clock.database_now()
     done = LetGo([], [])
     for message in sorted(held, key=lambda text: (text.created, text.pk)):
         if now - message.created > FRESH:

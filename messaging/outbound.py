@@ -14,7 +14,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from consent import clock, gate
 from consent.gate import Purpose, Reason, Verdict
@@ -94,7 +93,7 @@ def submit(
             place=conversation.next_place(),
             author=author,
             saved_text=saved_text,
-            created=timezone.now(),
+            created=clock.database_now(),
         )
         conversation.is_open = True
         conversation.save(update_fields=["is_open", "last_activity"])

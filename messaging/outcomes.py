@@ -7,7 +7,6 @@ import datetime as dt
 import logging
 
 from django.db import transaction
-from django.utils import timezone
 
 from consent import clock, gate
 from consent.models import Contact, Line
@@ -42,7 +41,7 @@ def record_success(message: Message, provider_id: str) -> None:
     """The provider took it. A callback may have been faster and is not undone."""
     with transaction.atomic(durable=True):
         Contact.objects.lock_pk(message.conversation.contact_id)
-        departure.taken(message, provider_id, timezone.now())
+        departure.taken(message, provider_id)
         if message.request_id or message.purpose in gate.DISCLAIMERS:
             opt_in.taken(Message.objects.get(pk=message.pk))
 
@@ -142,7 +141,7 @@ def _note_failure(message: Message, status: str, code: str) -> None:
                 discriminator=f"{status}:{code}"[:40],
                 number=conversation.contact.number,
                 raw=provider.failure_form(conversation.contact.number, conversation.line.number, code),
-                received_at=timezone.now(),
+                received_at=clock.database_now(),
             )
         ],
         ignore_conflicts=True,

@@ -12,7 +12,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from django.db import transaction
-from django.utils import timezone
 
 from consent import clock, phones
 from consent.models import Contact, Line
@@ -53,7 +52,7 @@ def reconcile_line(line: Line) -> None:
     A line without a mark is looked at from now on: what was texted before Optline had it is not ours to answer. Raises
     ProviderError where the provider gives no answer.
     """
-    until = timezone.now() - PATIENCE
+    until = clock.database_now() - PATIENCE
     mark = Reconciled.objects.filter(line=line).first()
     since = (mark.up_to if mark else until) - OVERLAP
     if since < until - LONGEST_GAP:

@@ -12,7 +12,6 @@ from queue import SimpleQueue
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
-from django.utils import timezone
 
 from consent import clock
 from messaging import bell, departure, outbound, queue, turns
@@ -145,7 +144,7 @@ class Sender:
         try:
             if answer:
                 taken = outbound.record(claimed, answer)
-                go_on = taken and left > 0 and departure.has_more(conversation, timezone.now())
+                go_on = taken and left > 0 and departure.has_more(conversation)
         except Exception as error:
             self._went_wrong(error)
         if go_on:

@@ -9,11 +9,12 @@ import time_machine
 from django.utils import timezone
 
 from consent.models import Line
-from messaging import inbound, outbound, queue, tasks
+from messaging import inbound, look_up, outbound, queue, reconcile, tasks
 from messaging.models import Conversation, Message
+from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, make_agent, make_line, make_opted_in
-from tests.world import text_in
+from tests.world import standing, text_in
 
 pytestmark = pytest.mark.django_db
 
@@ -110,3 +111,52 @@ def test_a_stop_is_confirmed_in_time(host: Host, line: Line, provider: FakeProvi
     tasks.sweep()
     send()
     assert [text.body for text in provider.sent] == [Message.objects.get(purpose="opt_out_confirmation").body]
+
+
+def test_workers_find_what_waits_when_its_hour_has_come(host: Host, line: Line, provider: FakeProvider) -> None:
+    host.it_is(EIGHT - dt.timedelta(minutes=30))
+    text = outbound.submit(line=line, to=JANE, body="Your order is ready", author=make_agent(line))
+    assert not list(queue.conversations(bulk=False))
+    host.it_is(EIGHT + dt.timedelta(seconds=1))
+    assert list(queue.conversations(bulk=False)) == [text.conversation_id]
+
+
+def test_workers_come_back_when_the_line_has_room(host: Host, line: Line, provider: FakeProvider) -> None:
+    host.it_is(EIGHT)
+    line.texts_per_second = 1
+    line.save()
+    for serial in range(2):
+        outbound.submit(line=line, to=JANE, body=f"Text {serial}", author=make_agent(line))
+    send()
+    assert len(provider.sent) == 1
+    assert queue.next_turn(bulk=False) == EIGHT + dt.timedelta(seconds=1)
+
+
+def test_texts_bear_the_true_time(host: Host, line: Line, provider: FakeProvider) -> None:
+    host.it_is(EIGHT)
+    text = outbound.submit(line=line, to=JANE, body="Your order is ready", author=make_agent(line))
+    send()
+    text.refresh_from_db()
+    assert text.created == text.sent_at == EIGHT
+
+
+def test_a_stop_without_a_webhook_is_found(host: Host, line: Line, provider: FakeProvider) -> None:
+    host.it_is(EIGHT)
+    reconcile.reconcile()
+    host.it_is(EIGHT + dt.timedelta(minutes=5))
+    provider.receives(JANE, line.number, "STOP", at=host.true_now())
+    host.it_is(EIGHT + dt.timedelta(minutes=10))
+    reconcile.reconcile()
+    inbound.settle_waiting()
+    assert standing(line)[0] == "opted_out"
+
+
+def test_what_became_of_a_text_is_asked_again_in_time(host: Host, line: Line, provider: FakeProvider) -> None:
+    host.it_is(EIGHT)
+    provider.errors.append(ProviderError("", "no answer", permanent=False, may_have_left=True))
+    text = outbound.submit(line=line, to=JANE, body="Your order is ready", author=make_agent(line))
+    send()
+    provider.silent = True
+    tasks.look_up_unknown()
+    text.refresh_from_db()
+    assert text.status == "unknown" and text.look_up_after == EIGHT + look_up.FIRST_PAUSE
