@@ -8,6 +8,7 @@ line of figures. The same rules in one process, in seconds, are among the ordina
 |---|---|---|
 | workers killed while they send | test_killed_workers | test_outbound, test_look_up, test_unknown_fate |
 | STOP against texts on their way | test_stop_against_sends | test_races on PostgreSQL, test_never on both |
+| STOP behind a long backlog | test_stop_behind_a_backlog | test_blocked_queues |
 | Redis killed, emptied | test_redis_lost | test_bell, test_two_beats |
 | PostgreSQL crashes | test_postgresql_restarted | test_inbound (all or nothing; what can't be stored) |
 | the provider fails, hangs, is busy | test_provider_fails | test_outbound, test_look_up; tests/simulator/test_faults |
