@@ -21,7 +21,7 @@ from messaging.models import Message, Turnstile
 from messaging.provider import ProviderError
 from tests.fake_provider import FakeProvider
 from tests.make import JANE, OMAR, make_agent, make_line, make_opted_in
-from tests.world import Clock, Phone, sweep, work
+from tests.world import Clock, Phone, now_in_sql, sweep, work
 
 BUSY = ProviderError("20429", "slow down", permanent=False, may_have_left=False)
 CROWD = [f"+12065550{serial}" for serial in range(110, 120)]
@@ -33,6 +33,7 @@ def clock(db: None) -> Iterator[Clock]:
     with (
         time_machine.travel(dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC), tick=False) as traveller,
         mock.patch("consent.clock.database_now", timezone.now),
+        mock.patch("consent.clock.now_in_sql", now_in_sql),
     ):
         yield Clock(traveller)
 
