@@ -83,9 +83,9 @@ def test_the_wording_that_was_sent_is_shown_and_linked(olive: User, line: Line, 
 
 @pytest.mark.parametrize("kind", EntryKind.values)
 def test_every_kind_of_entry_has_its_sentence(olive: User, line: Line, client: Client, kind: str) -> None:
-    from consent.admin.ledger import _HAPPENED
+    from consent.admin.ledger import HAPPENED
 
-    assert _HAPPENED[EntryKind(kind)].endswith(".")
+    assert HAPPENED[EntryKind(kind)].endswith(".")
 
 
 def test_one_click_leads_to_the_evidence_and_back(olive: User, line: Line, client: Client) -> None:
