@@ -124,7 +124,7 @@ def test_a_webhook_that_cannot_be_settled(log: Log, line: Line, monkeypatch: pyt
 
 
 def test_a_webhook_that_cannot_be_stored(log: Log, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Receipt.objects, "bulk_create", raising(IntegrityError(ROW)))
+    monkeypatch.setattr(Receipt.objects, "keep", raising(IntegrityError(ROW)))
     monkeypatch.setattr(Client, "store_exc_info", lambda *args, **kwargs: None)  # or the test's client raises it
     answer = post_webhook("/twilio/inbound/", inbound_fields(JANE, line, SECRET))
     assert answer.status_code == 500
