@@ -62,9 +62,10 @@ demo: setup ## Run Optline with example data on 127.0.0.1 (PORT=8000 moves it); 
 test: setup ## Run the tests on SQLite, with no server and no network (ARGS="-k stop" picks some)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -n auto $(ARGS)
 
+# Not those of the example, which brings its own database: `manage.py demo --once` plays it on this one.
 test-pg: setup ## Run the same tests on PostgreSQL and Redis (DATABASE_URL=, REDIS_URL=)
 	@$(EMBEDDED) $(TEST_KEYS) DATABASE_URL="$${DATABASE_URL:-postgres://postgres@127.0.0.1:5432/optline}" \
-		REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" $(BIN)/python -m pytest -n auto $(ARGS)
+		REDIS_URL="$${REDIS_URL:-redis://127.0.0.1:6379/0}" $(BIN)/python -m pytest -n auto --ignore=tests/demo $(ARGS)
 
 test-browser: setup ## People at work in Chromium, against the running example (needs Chromium)
 	@$(EMBEDDED) $(TEST_KEYS) $(BIN)/python -m pytest -m browser tests/browser $(ARGS)

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 # ---- streamed -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", Format.values)
+@pytest.mark.parametrize("format", files.TABLES)
 def test_what_was_streamed_is_what_was_recorded(line: Line, sue: User, format: str) -> None:
     run = asked_for(line, sue, format)
     content = b"".join(exports.stream(run))

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from consent.models import Line, User
-from reporting import exports, snapshot
+from reporting import exports, files, snapshot
 from reporting.models import ReportRun
 from reporting.models.report_run import KEPT_FOR, SILENCE
 from tests.reporting.exporting import asked_for, breaking_off, in_background, made
@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folder")]
 # ---- in the background ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", Format.values)
+@pytest.mark.parametrize("format", files.TABLES)
 def test_the_file_is_the_one_that_was_recorded(line: Line, sue: User, format: str) -> None:
     run = made(line, sue, format)
     content = exports.opened(run).read()
@@ -183,7 +183,7 @@ _DIES = """
 import sys
 import django
 django.setup()
-from reporting import exports, snapshot
+from reporting import exports, files, snapshot
 def csv(self):
     yield b"half a file"
     print("in the middle", flush=True)
