@@ -183,7 +183,7 @@ _DIES = """
 import sys
 import django
 django.setup()
-from reporting import exports, files, snapshot
+from reporting import exports, snapshot
 def csv(self):
     yield b"half a file"
     print("in the middle", flush=True)
