@@ -32,6 +32,7 @@ _PLACES = {
     "file_name": "file",
     "row": "row",
 }
+# Also in verify.py, which checks that an event quotes nothing else.
 _QUOTED = ("text", "words", "proof", "page", "prompt", "wording", "disclosure")
 
 

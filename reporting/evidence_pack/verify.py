@@ -10,7 +10,10 @@ that does not. What is checked:
      of which only the hashes are here is about another line: it is linked, but what it says is not told;
   3. evidence: the digest that an entry names is SHA-256 over a salt of 32 bytes and the evidence as such JSON;
   4. kept files are those that the evidence names;
-  5. the events of pack.json say what the entries of the chain say.
+  5. the events of pack.json say what the entries of the chain and their evidence say, word for word.
+
+Texts and notices that are no evidence of an entry stand in no chain: for them there is what the pack says, and what the
+provider's own log says.
 """
 
 import hashlib
@@ -18,6 +21,9 @@ import json
 import pathlib
 import sys
 import zipfile
+
+# The parts of evidence that an event quotes as what was said.
+QUOTED = ("text", "words", "proof", "page", "prompt", "wording", "disclosure")
 
 
 class Folder:
@@ -125,15 +131,21 @@ def events(pack, chain):
     known = {entry["hash"]: entry["covered"] for entry in chain["entries"] if "covered" in entry}
     if told["contact"]["uuid"] != chain["contact"]:
         yield "pack.json is about another contact"
+    shown = {each["digest"]: each["data"] for each in chain["evidence"]}
     seen = set()
     for event in told["events"]:
         if event["kind"] != "entry":
             continue
         entry = known.get(event["hash"])
         seen.add(event["hash"])
-        same = ("seq", "occurred_at", "recorded_at", "status_from", "status_to")
+        same = ("seq", "occurred_at", "recorded_at", "status_from", "status_to", "rule")
         if entry is None or event["entry"] != entry["kind"] or any(event[name] != entry[name] for name in same):
             yield f"an event of pack.json is not what the chain says: {event['hash'][:12]}"
+            continue
+        data = shown.get(entry["evidence_digest"], {})
+        said = "\n".join(str(data[key]) for key in QUOTED if data.get(key))
+        if (event["evidence"], event["evidence_data"], event["words"]) != (entry["evidence_digest"], data, said):
+            yield f"an event of pack.json is not what its evidence says: {event['hash'][:12]}"
     for digest in sorted(set(known) - seen):
         yield f"the entry {digest[:12]} is not among the events of pack.json"
 

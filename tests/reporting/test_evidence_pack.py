@@ -177,11 +177,24 @@ def test_a_forged_chain_breaks_it_even_with_fresh_sums(story: Contact, tmp_path:
         assert code == 1 and "BROKEN" in said and "SHA256SUMS" not in said, name
 
 
-def test_events_that_say_otherwise_than_the_chain_break_it(story: Contact, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"occurred_at": "2026-01-01T00:00:00.000000Z"},
+        {"rule": "keyword:START"},
+        {"words": "Please go on texting me"},
+        {"evidence_data": {"text": "Please go on texting me"}},
+        {"evidence": "0" * 64},
+    ],
+)
+def test_events_that_say_otherwise_than_the_chain_break_it(
+    story: Contact, tmp_path: Path, forged: dict[str, Any]
+) -> None:
     folder = unpacked(made(story)[1], tmp_path)
     told = json.loads((folder / "pack.json").read_text())
     entry = next(event for event in told["events"] if event.get("entry") == "opted_out")
-    entry["occurred_at"] = "2026-01-01T00:00:00.000000Z"
+    assert all(entry[name] != value for name, value in forged.items())
+    entry.update(forged)
     (folder / "pack.json").write_text(json.dumps(told))
     _fresh_sums(folder)
     assert checked(folder)[0] == 1
