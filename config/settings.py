@@ -259,7 +259,7 @@ CELERY_TASK_ROUTES = {
 CELERY_WORKER_POOL = "threads"
 # One for each task, none of which runs twice at once in a process: so whatever takes long (a provider that hangs, a
 # backlog, a large import, an export), a STOP is settled meanwhile.
-CELERY_WORKER_CONCURRENCY = 12
+CELERY_WORKER_CONCURRENCY = 14
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # What waited longer is worthless: the next one finds the same work. Long enough for hosts whose clocks differ, since
 # the worker's clock is compared with beat's; short enough that few pile up while there is no worker.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 
 from messaging import departure, outbound, queue, sending
 from messaging.models import Message
@@ -21,7 +21,8 @@ SECONDS = 10
 @pytest.fixture
 def texts(provider: FakeProvider) -> list[Message]:
     line = make_line()
-    make_opted_in(line)
+    with transaction.atomic():
+        make_opted_in(line)
     ann = make_agent(line)
     return [outbound.submit(line=line, to=JANE, body=f"Text {serial}", author=ann) for serial in range(3)]
 
