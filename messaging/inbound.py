@@ -114,7 +114,7 @@ def _settle_or_note(receipt: Receipt) -> bool:
     """True where the receipt is settled, by us or meanwhile by somebody else."""
     try:
         _settle_next(receipt)
-    except Exception as error:
+    except Exception as error:  # kept on the receipt, for whoever tries it again or reads it
         _note(receipt, error)
         return False
     return True

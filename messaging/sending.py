@@ -122,7 +122,7 @@ class Sender:
         try:
             if left and not turns.ending.is_set() and (claimed := outbound.claim(conversation)):
                 called = self._hand_over(claimed, left - 1)
-        except Exception as error:
+        except Exception as error:  # raised when the run ends: a thread that died here would leave it waiting for ever
             self._went_wrong(error)
         if not called:
             self._done(conversation)
@@ -145,7 +145,7 @@ class Sender:
             if answer:
                 taken = outbound.record(claimed, answer)
                 go_on = taken and left > 0 and departure.has_more(conversation)
-        except Exception as error:
+        except Exception as error:  # raised when the run ends: a thread that died here would leave it waiting for ever
             self._went_wrong(error)
         if go_on:
             self._claim(conversation, left)
@@ -172,7 +172,7 @@ class Sender:
         answer = None
         try:
             answer = outbound.call(claimed)
-        except Exception as error:
+        except Exception as error:  # raised when the run ends: a thread that died here would leave it waiting for ever
             self._went_wrong(error)
         with self._changed:
             self._calls += 1

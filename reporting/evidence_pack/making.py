@@ -56,7 +56,7 @@ def make(
         if user:
             review.read_in_a_pack(pack.held_back, user, f"Evidence pack {run.uuid}")
         (paper if format == Format.PDF else archive).write(pack, file)
-    except Exception as error:
+    except Exception as error:  # whatever it was, the record must say that no pack came of it
         file.close()
         log.exception("evidence pack %s could not be made", run.uuid)
         problem = "It could not be made. Ask whoever runs this install to look into the log."
